@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Everything but the kernels marks each unsafe expression, so that it can be found and says why it holds.
+let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+
+/// Kernels are pointers and arithmetic, checked by their callers and by tests against plain references.
+let kernel: [SwiftSetting] = [.treatAllWarnings(as: .error), .unsafeFlags(["-Ounchecked"])]
+
+/// Target features belong to a module, so each instruction set is a module of its own.
+func kernel(_ define: String, features: [String]) -> [SwiftSetting] {
+  kernel + [.define(define), .unsafeFlags(features.flatMap { ["-Xcc", "-m\($0)"] })]
+}
+
+let package = Package(
+  name: "swiftclip",
+  products: [.library(name: "swiftclip", type: .dynamic, targets: ["SwiftCLIPShared"])],
+  targets: [
+    .systemLibrary(name: "CSwiftCLIP", path: "include"),
+    .target(
+      name: "SwiftCLIPShared",
+      dependencies: ["SwiftCLIPABI"],
+      swiftSettings: safe,
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib",
+          "-Xlinker", "--gc-sections",
+          "-Xlinker", "-s",
+          "-Xlinker", "-soname=libswiftclip.so.1",
+          "-Xlinker", "--version-script=\(Context.packageDirectory)/include/swiftclip.map",
+        ])
+      ]),
+    .target(
+      name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Imaging", "Tokenizing", "Kernels"],
+      swiftSettings: safe),
+    .target(
+      name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels"],
+      swiftSettings: safe),
+    .target(name: "ONNXImport", swiftSettings: safe),
+    .target(name: "Tokenizing", swiftSettings: safe),
+    .target(name: "Imaging", dependencies: ["CCodecs"], swiftSettings: safe),
+    .target(
+      name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512"],
+      swiftSettings: kernel),
+    .target(
+      name: "KernelsAVX2",
+      swiftSettings: kernel("AVX2", features: ["avx2", "fma", "f16c"])),
+    .target(
+      name: "KernelsAVX512",
+      swiftSettings: kernel(
+        "AVX512",
+        features: ["avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq"])),
+    .target(name: "CPlatform"),
+    .target(
+      name: "CCodecs",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp")]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
+    .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
+    .testTarget(name: "TokenizingTests", dependencies: ["Tokenizing"]),
+    .testTarget(name: "SwiftCLIPTests", dependencies: ["SwiftCLIP"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
