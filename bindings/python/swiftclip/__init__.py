@@ -1,0 +1,69 @@
+"""swiftclip: CLIP from ONNX files, on the CPU, exact.
+
+    import swiftclip
+
+    model = swiftclip.load()                       # or load("folder-or-file.onnx")
+    probabilities = model.classify("cat.jpg", ["a cat", "a dog"])
+    image = model.encode_image(["cat.jpg", "dog.png"])   # float32 (2, D)
+    text = model.encode_text("a photo of a cat")         # float32 (1, D)
+    cosines = swiftclip.similarity(image, text)          # float32 (2, 1)
+
+Everything is safe to call from any thread. Errors derive from `SwiftCLIPError` and carry `.status`.
+What is API: the names of `__all__`, their arguments, and what their docstrings promise.
+"""
+
+from __future__ import annotations
+
+from ._errors import (
+    ArgumentTypeError,
+    BufferTooSmallError,
+    CancelledError,
+    FileError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidDataError,
+    LibraryError,
+    LimitExceededError,
+    MissingPartError,
+    OutOfMemoryError,
+    Status,
+    SwiftCLIPError,
+    TextTooLongError,
+    UnsupportedError,
+)
+from ._library import version
+from .classifier import Classifier, similarity
+from .loading import load, load_bytes
+from .model import Model
+from .options import Preprocess
+from .pictures import preprocess
+from .tokenizer import Tokenizer
+
+__version__ = "1.0.0"
+
+__all__ = [
+    "ArgumentTypeError",
+    "BufferTooSmallError",
+    "CancelledError",
+    "Classifier",
+    "FileError",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidDataError",
+    "LibraryError",
+    "LimitExceededError",
+    "MissingPartError",
+    "Model",
+    "OutOfMemoryError",
+    "Preprocess",
+    "Status",
+    "SwiftCLIPError",
+    "TextTooLongError",
+    "Tokenizer",
+    "UnsupportedError",
+    "load",
+    "load_bytes",
+    "preprocess",
+    "similarity",
+    "version",
+]
