@@ -1,3 +1,5 @@
+import Synchronization
+
 /// How a number of a weight source is stored.
 public enum ElementType: Sendable {
   case float32, float16, bfloat16
@@ -37,6 +39,10 @@ public final class PackedWeights: Sendable {
   let panelColumns: Int
   public let inputs, outputs: Int
 
+  /// Whether no weight and no bias is NaN or infinite, as found while packing.
+  public var isFinite: Bool { allFinite.load(ordering: .relaxed) }
+  let allFinite = Atomic<Bool>(true)
+
   /// The memory held.
   public var bytes: Int { (weights.count + bias.count) * MemoryLayout<Float>.stride }
 
@@ -74,6 +80,7 @@ extension Compute {
     for output in 0..<packed.bias.count {
       packed.bias.pointer[output] = output < outputs ? bias?[output] ?? 0 : 0
     }
+    packed.checkFinite(packed.bias.pointer, packed.bias.count)
     // Several panels at once read a row of the source in longer pieces.
     let group = max(1, 256 / packed.panelColumns)
     if isPlain {
