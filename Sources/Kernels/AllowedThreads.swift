@@ -3,7 +3,7 @@ import Glibc
 
 /// How many threads this process may keep busy: what its affinity mask allows, and not more than the processor
 /// quota of its control group, as containers set it.
-enum AllowedThreads {
+package enum AllowedThreads {
   static var count: Int {
     var count = Int(platform_allowed_processors())
     if count <= 0 { count = sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
@@ -13,7 +13,7 @@ enum AllowedThreads {
 
   /// The smallest quota on the way from the process's groups to the root, in processors rounded up; nil
   /// without one. `groups` is /proc/self/cgroup; `read` returns the text of a file.
-  static func quota(groups: String, read: (String) -> String?) -> Int? {
+  package static func quota(groups: String, read: (String) -> String?) -> Int? {
     var smallest: Int?
     func consider(_ quota: Int?) {
       guard let quota else { return }
