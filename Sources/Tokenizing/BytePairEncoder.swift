@@ -1,65 +1,74 @@
 /// Byte pair encoding of one word at a time. Reused for all words of a text, so that it allocates once.
 struct BytePairEncoder {
-  /// The word's symbols, which end as its token ids.
-  private(set) var symbols: [Int32] = []
+  /// The word's symbols, which end as its token ids: the first `count`.
+  private var buffer = [Int32](repeating: 0, count: longWord)
+  private var count = 0
   /// Rank of the merge of each symbol with the next.
-  private var ranks: [UInt32] = []
+  private var ranks = [UInt32](repeating: 0, count: longWord)
 
   /// From this length on, `mergeLong` is the faster way.
   private static let longWord = 64
 
-  init() {
-    symbols.reserveCapacity(Self.longWord)
-    ranks.reserveCapacity(Self.longWord)
+  var symbols: ArraySlice<Int32> { buffer[..<count] }
+
+  /// Encodes `text[word]`, which holds one byte or more, into `symbols`.
+  mutating func encode(_ text: [UInt8], _ word: Range<Int>, _ vocabulary: Vocabulary) {
+    start(text, word, vocabulary)
+    if count < Self.longWord { merge(vocabulary.merges) } else { mergeLong(vocabulary.merges) }
   }
 
-  /// Encodes a word of one or more bytes into `symbols`.
-  mutating func encode(_ word: some Collection<UInt8>, _ vocabulary: Vocabulary) {
-    symbols.removeAll(keepingCapacity: true)
-    for byte in word { symbols.append(vocabulary.byteSymbols[Int(byte)]) }
-    guard let last = word.lazy.map({ Int($0) }).suffix(1).first else { return }
-    symbols[symbols.count - 1] = vocabulary.byteSymbols[256 + last]
-    if symbols.count < Self.longWord { merge(vocabulary.merges) } else { mergeLong(vocabulary.merges) }
+  /// The symbols before any merge: a word's bytes.
+  mutating func start(_ text: [UInt8], _ word: Range<Int>, _ vocabulary: Vocabulary) {
+    count = word.count
+    if count > buffer.count {
+      buffer = [Int32](repeating: 0, count: count)
+      ranks = [UInt32](repeating: 0, count: count)
+    }
+    for (i, k) in word.enumerated() { buffer[i] = vocabulary.byteSymbols[Int(text[k])] }
+    buffer[count - 1] = vocabulary.byteSymbols[256 + Int(text[word.upperBound - 1])]
   }
 
   /// The official way: the pair of the lowest rank, everywhere it occurs, until no pair can be merged. Time
   /// grows with the square of the length.
   mutating func merge(_ merges: MergeTable) {
-    ranks.removeAll(keepingCapacity: true)
-    for i in 0..<max(0, symbols.count - 1) { ranks.append(merges.rank(symbols[i], symbols[i + 1])) }
+    for i in 1..<max(1, count) { ranks[i - 1] = merges.rank(buffer[i - 1], buffer[i]) }
     while true {
       var lowest = MergeTable.none
-      for rank in ranks where rank < lowest { lowest = rank }
+      for i in 0..<count - 1 { lowest = min(lowest, ranks[i]) }
       if lowest == MergeTable.none { return }
       mergeAll(lowest, merges)
     }
   }
 
-  /// Joins every pair of a rank, from left to right.
+  /// Joins every pair of a rank, from left to right, and looks up the ranks of the pairs that are new.
   private mutating func mergeAll(_ rank: UInt32, _ merges: MergeTable) {
     let joined = merges.result(rank)
-    var count = 0
+    var kept = 0
     var i = 0
-    while i < symbols.count {
-      if i < ranks.count, ranks[i] == rank {
-        symbols[count] = joined
-        i += 2
-      } else {
-        symbols[count] = symbols[i]
-        i += 1
+    var isLastNew = false
+    while i < count {
+      let isNew = i + 1 < count && ranks[i] == rank
+      let symbol = isNew ? joined : buffer[i]
+      if kept > 0 {
+        ranks[kept - 1] = isNew || isLastNew ? merges.rank(buffer[kept - 1], symbol) : ranks[i - 1]
       }
-      count += 1
+      buffer[kept] = symbol
+      kept += 1
+      i += isNew ? 2 : 1
+      isLastNew = isNew
     }
-    symbols.removeSubrange(count...)
-    ranks.removeAll(keepingCapacity: true)
-    for i in 0..<count - 1 { ranks.append(merges.rank(symbols[i], symbols[i + 1])) }
+    count = kept
   }
 
   /// The same by a heap of pairs and a linked list of symbols, in time n log n.
   mutating func mergeLong(_ merges: MergeTable) {
-    var list = LinkedSymbols(symbols, merges)
+    var list = LinkedSymbols(Array(symbols), merges)
     list.mergeAll()
-    symbols = list.remaining
+    count = 0
+    for symbol in list.remaining {
+      buffer[count] = symbol
+      count += 1
+    }
   }
 }
 

@@ -14,7 +14,8 @@ enum Gzip {
   static func inflate(_ bytes: UnsafeRawBufferPointer, name: String) throws(TokenizerError) -> [UInt8] {
     guard let zlib = unsafe ZLib() else {
       throw .unsupported(
-        "\(name) is compressed and libz.so.1 cannot be opened. Install zlib, or decompress the file with gunzip.")
+        "\(name) is compressed and libz.so.1 cannot be opened. Install zlib, or decompress the file with gunzip."
+      )
     }
     guard let available = UInt32(exactly: bytes.count) else {
       throw .invalidData("\(name) has \(bytes.count) bytes: more than a compressed vocabulary can have.")

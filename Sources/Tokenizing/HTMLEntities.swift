@@ -15,7 +15,9 @@ struct HTMLEntities: Sendable {
 
   /// Who knows a name.
   private enum Kind: UInt8 {
-    case html = 0x45, legacyHTML = 0x4C, ftfyOnly = 0x55
+    case html = 0x45
+    case legacyHTML = 0x4C
+    case ftfyOnly = 0x55
   }
 
   /// Looks up a name without `&` and `;`.

@@ -105,7 +105,8 @@ struct Mojibake: Sendable {
   private func sequenceLength(_ text: Scalars, _ i: Int) -> Int? {
     guard i < text.count else { return nil }
     let first = clue(text[i])
-    let length = first.contains(.firstOf2) ? 2 : first.contains(.firstOf3) ? 3 : first.contains(.firstOf4) ? 4 : 0
+    let length =
+      first.contains(.firstOf2) ? 2 : first.contains(.firstOf3) ? 3 : first.contains(.firstOf4) ? 4 : 0
     guard length > 0, i + length <= text.count else { return nil }
     for k in i + 1..<i + length where !clue(text[k]).contains(.continuation) { return nil }
     return length

@@ -47,7 +47,9 @@ struct Normalization: Sendable {
     self.unstable = unstable
   }
 
-  private static func key(_ first: UInt32, _ second: UInt32) -> UInt64 { UInt64(first) << 32 | UInt64(second) }
+  private static func key(_ first: UInt32, _ second: UInt32) -> UInt64 {
+    UInt64(first) << 32 | UInt64(second)
+  }
 
   /// The text in NFC.
   func composed(_ text: Scalars) -> Scalars {

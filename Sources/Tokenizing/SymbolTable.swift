@@ -43,7 +43,9 @@ struct SymbolTable {
     for i in range { hash = (hash ^ UInt64(text[i])) &* 0x100_0000_01B3 }
     hash ^= hash >> 29
     var slot = Int(hash & UInt64(slots.count - 1))
-    while slots[slot] != 0, !holds(Int(slots[slot]) - 1, text, range) { slot = (slot + 1) & (slots.count - 1) }
+    while slots[slot] != 0, !holds(Int(slots[slot]) - 1, text, range) {
+      slot = (slot + 1) & (slots.count - 1)
+    }
     return slot
   }
 

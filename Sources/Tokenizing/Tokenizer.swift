@@ -20,7 +20,8 @@ public struct Tokenizer: Sendable {
     vocabulary: UnsafeRawBufferPointer, name: String, contextLength: Int, vocabularySize: Int?
   ) throws(TokenizerError) {
     guard contextLength >= 2 else {
-      throw .unsupported("a context of \(contextLength) tokens has no place for start and end. Give 2 or more.")
+      throw .unsupported(
+        "a context of \(contextLength) tokens has no place for start and end. Give 2 or more.")
     }
     // The buffer is the caller's for the length of the call; both branches copy it.
     let text =
@@ -61,6 +62,7 @@ public struct Tokenizer: Sendable {
   private func encode(
     _ utf8: UnsafeRawBufferPointer, replaceInvalid: Bool
   ) throws(TokenizerError) -> [Int32] {
+    if let plain = unsafe PlainText.lowercased(utf8) { return encodePlain(plain) }
     // A copy: the rest is free of pointers.
     let bytes = unsafe [UInt8](utf8)
     let cleaned = try TextRepair.cleaned(try UTF8Text.decode(bytes, replaceInvalid: replaceInvalid))
@@ -80,10 +82,38 @@ public struct Tokenizer: Sendable {
       case .word(let range):
         word.removeAll(keepingCapacity: true)
         for scalar in text[range] { UTF8Text.encode(scalar, to: &word) }
-        encoder.encode(word, vocabulary)
-        tokens.append(contentsOf: encoder.symbols)
+        append(word, word.indices, &encoder, to: &tokens)
       }
     }
     return tokens
+  }
+
+  /// The same for plain text, lower case but not cleaned otherwise.
+  func encodePlain(_ text: [UInt8]) -> [Int32] {
+    var tokens: [Int32] = []
+    tokens.reserveCapacity(text.count / 3 + 8)
+    var encoder = BytePairEncoder()
+    var position = 0
+    while let piece = PlainText.next(text, &position) {
+      switch piece {
+      case .start: tokens.append(startToken)
+      case .end: tokens.append(endToken)
+      case .word(let range): append(text, range, &encoder, to: &tokens)
+      }
+    }
+    return tokens
+  }
+
+  /// Appends the tokens of one word.
+  @inline(__always)
+  private func append(
+    _ text: [UInt8], _ word: Range<Int>, _ encoder: inout BytePairEncoder, to tokens: inout [Int32]
+  ) {
+    if let key = WordTable.key(text, word), let token = vocabulary.words.token(key) {
+      tokens.append(token)
+    } else {
+      encoder.encode(text, word, vocabulary)
+      tokens.append(contentsOf: encoder.symbols)
+    }
   }
 }

@@ -9,6 +9,7 @@ struct Vocabulary: Sendable {
   /// Id of each byte, then of each byte at the end of a word.
   let byteSymbols: [Int32]
   let merges: MergeTable
+  private(set) var words = WordTable(count: 0)
 
   var startToken: Int32 { Int32(size - 2) }
   var endToken: Int32 { Int32(size - 1) }
@@ -39,6 +40,30 @@ struct Vocabulary: Sendable {
     }
     self.size = lines.count + Self.otherSymbols
     (byteSymbols, merges) = try Self.table(lines, name: name)
+    words = frequentWords(lines)
+  }
+
+  /// The words that the first merges make and that byte pair encoding arrives at: a vocabulary may hold
+  /// symbols that other merges keep from coming about.
+  private func frequentWords(_ lines: MergeLines) -> WordTable {
+    let count = min(lines.count, WordTable.mergesUsed)
+    var table = WordTable(count: count)
+    var encoder = BytePairEncoder()
+    var word: [UInt8] = []
+    let endOfWord = Array("</w>".utf8)
+    for merge in 0..<count {
+      word.removeAll(keepingCapacity: true)
+      word.append(contentsOf: lines.text[lines.left(merge)])
+      word.append(contentsOf: lines.text[lines.right(merge)])
+      guard word.count > endOfWord.count, word.suffix(endOfWord.count).elementsEqual(endOfWord) else {
+        continue
+      }
+      word.removeLast(endOfWord.count)
+      guard let key = WordTable.key(word, word.indices) else { continue }
+      encoder.encode(word, word.indices, self)
+      if encoder.symbols.count == 1, let token = encoder.symbols.first { table.insert(key, token) }
+    }
+    return table
   }
 
   /// Numbers every symbol, then every merge.
