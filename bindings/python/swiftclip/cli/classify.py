@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
             classifier = model.classifier(labels, templates, progress=progress)
         with ProgressLine("pictures", "pictures") as progress:
             embeddings, failures = encode_readable(model, paths, progress)
-        facts = dict(description=model.describe(), logit_scale=model.logit_scale)
+        facts: Dict[str, Any] = dict(description=model.describe(), logit_scale=model.logit_scale)
     for index, error in sorted(failures.items()):
         complain(f"{paths[index]}: {error}")
 
