@@ -43,10 +43,10 @@ let package = Package(
       name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512"],
       swiftSettings: kernel),
     .target(
-      name: "KernelsAVX2",
+      name: "KernelsAVX2", dependencies: ["CPlatform"],
       swiftSettings: kernel("AVX2", features: ["avx2", "fma", "f16c"])),
     .target(
-      name: "KernelsAVX512",
+      name: "KernelsAVX512", dependencies: ["CPlatform"],
       swiftSettings: kernel(
         "AVX512",
         features: ["avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq"])),
@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "CCodecs",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp")]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CPlatform"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
     .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
     .testTarget(name: "TokenizingTests", dependencies: ["Tokenizing"]),

@@ -1,1 +1,59 @@
+/* CPlatform.h - what Swift cannot say itself: questions to the processor and the
+ * kernel, single instructions, and the structs that the kernel modules share. */
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "KernelTasks.h"
+
+/* ---- Processor ----------------------------------------------------------- */
+
+/* Bits of platform_features(). A bit is set only if the processor has every
+ * instruction of the set and the operating system saves its registers. */
+enum {
+  PLATFORM_AVX2 = 1,  /* AVX2, FMA, F16C */
+  PLATFORM_AVX512 = 2 /* AVX-512 F, VL, BW, DQ, besides PLATFORM_AVX2 */
+};
+
+/* What the processor that runs this can execute. 0 on other architectures. */
+uint32_t platform_features(void);
+
+/* Asks for the cache line at `address` to be brought to the second-level cache.
+ * Never faults, whatever the address is. */
+static inline __attribute__((always_inline)) void platform_prefetch(const void *_Nonnull address) {
+  __builtin_prefetch(address, 0, 2);
+}
+
+/* Tells the processor that this is a waiting loop. */
+static inline __attribute__((always_inline)) void platform_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/* ---- Floating-point mode ------------------------------------------------- */
+
+/* Switches the calling thread to the default mode (round to nearest, denormals
+ * kept, exceptions masked) and returns the mode it had. A host that flushes
+ * denormals or rounds otherwise must not change our results. */
+uint32_t platform_float_mode_begin(void);
+
+/* Restores what platform_float_mode_begin returned. */
+void platform_float_mode_end(uint32_t mode);
+
+/* Sets the mode of the calling thread; tests play such a host with it. */
+void platform_float_mode_set(uint32_t mode);
+
+/* ---- Operating system ---------------------------------------------------- */
+
+/* How many processors the affinity mask of the calling thread allows; 0 if the
+ * kernel does not say. */
+int platform_allowed_processors(void);
+
+/* Registers handlers around fork(); 0 on success. */
+int platform_on_fork(void (*_Nonnull prepare)(void), void (*_Nonnull parent)(void),
+                     void (*_Nonnull child)(void));
+
+/* fork(), which Swift does not let one call; used by tests. */
+int platform_fork(void);

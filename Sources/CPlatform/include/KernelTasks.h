@@ -1,0 +1,52 @@
+/* KernelTasks.h - what one call into a kernel module has to do. The modules are
+ * one source compiled per instruction set, so the types they share with their
+ * caller must live outside of all of them. All strides count floats. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is applied to each sum of a product before it is stored:
+ * y = activation(sum + bias) + residual. */
+typedef struct EpilogueTask {
+  const float *_Nonnull bias;      /* one per column of the share */
+  const float *_Nullable residual; /* same rows and columns as y; may be y */
+  ptrdiff_t residualStride;
+  float *_Nonnull y;
+  ptrdiff_t yStride;
+  ptrdiff_t activation; /* 0 none, 1 QuickGELU, 2 exact GELU, 3 ReLU after the residual is added */
+} EpilogueTask;
+
+/* A share of x·W: some rows of x with some panels of W. */
+typedef struct ProductTask {
+  const float *_Nonnull a;       /* packed rows: [K block][tile][k][row of tile] */
+  const float *_Nonnull panels;  /* packed weights: [panel][k][column of panel] */
+  const float *_Nonnull ahead;   /* what is read after the last panel; only prefetched */
+  float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
+  ptrdiff_t rows, inputs, depth; /* depth: length of a K block */
+  ptrdiff_t panelCount, columns; /* columns: of y, at most panelCount × panel width */
+  EpilogueTask epilogue;
+} ProductTask;
+
+/* Attention of consecutive queries of one sequence and one head. */
+typedef struct AttentionTask {
+  const float *_Nonnull q; /* first query of the share, first column of the head */
+  const float *_Nonnull k;
+  const float *_Nonnull v;
+  float *_Nonnull out;
+  ptrdiff_t qStride, kStride, vStride, outStride;
+  ptrdiff_t queries, keys, width;
+  ptrdiff_t visible; /* keys that the first query sees; each next one sees one more, up to `keys` */
+  float scale;
+  float *_Nonnull scratch; /* attentionScratch(keys, width) floats */
+} AttentionTask;
+
+/* Rows of a LayerNorm. */
+typedef struct LayerNormTask {
+  const float *_Nonnull x;
+  float *_Nonnull y; /* may be x */
+  ptrdiff_t xStride, yStride, rows, columns;
+  const float *_Nonnull gain;
+  const float *_Nonnull bias;
+  float epsilon;
+} LayerNormTask;

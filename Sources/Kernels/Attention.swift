@@ -1,0 +1,63 @@
+import CPlatform
+
+/// The rows of one sequence in a ragged batch.
+public struct Sequence: Sendable {
+  /// First row of its queries, and how many.
+  public var queryRow, queryCount: Int
+  /// First row of its keys and values, and how many.
+  public var keyRow, keyCount: Int
+
+  public init(queryRow: Int, queryCount: Int, keyRow: Int, keyCount: Int) {
+    self.queryRow = queryRow
+    self.queryCount = queryCount
+    self.keyRow = keyRow
+    self.keyCount = keyCount
+  }
+}
+
+extension Compute {
+  /// softmax(scale · q·kᵀ)·v for each sequence and head. Heads are column blocks of `headWidth`; q, k and v may
+  /// be column views of one matrix.
+  /// - Parameter causal: query j of a sequence sees only the keys 0 ... keyCount - queryCount + j.
+  public func attention(
+    q: MatrixView, k: MatrixView, v: MatrixView, into out: MatrixView, sequences: [Sequence], heads: Int,
+    headWidth: Int, scale: Float, causal: Bool
+  ) throws(KernelError) {
+    assert(heads * headWidth <= min(q.columns, k.columns, v.columns, out.columns))
+    let longest = sequences.map(\.keyCount).max() ?? 0
+    guard longest > 0, heads > 0, headWidth > 0 else { return }
+    let (floats, overflow) = loops.attentionScratch(longest, headWidth)
+    let (all, tooMany) = floats.multipliedReportingOverflow(by: threads)
+    guard !overflow, !tooMany else { throw .outOfMemory(bytes: .max) }
+
+    // A task is a head of a sequence; few of them are cut into chunks of queries, though each then packs the
+    // head's keys and values again.
+    let pairs = sequences.count * heads
+    let chunks = max(1, min(8, 3 * threads / max(1, pairs)))
+    let unit = loops.panelColumns
+    let loops = loops
+    try scratch.withFloats(all) { memory in
+      nonisolated(unsafe) let memory = memory
+      pool.run(pairs * chunks) { index, slot in
+        let sequence = sequences[index / chunks / heads]
+        let column = index / chunks % heads * headWidth
+        let chunk = ((sequence.queryCount + chunks - 1) / chunks + unit - 1) / unit * unit
+        let first = index % chunks * chunk
+        let count = min(chunk, sequence.queryCount - first)
+        guard count > 0 else { return }
+        assert(sequence.keyCount >= (causal ? sequence.queryCount : 1))
+        let row = sequence.queryRow + first
+        loops.attention(
+          AttentionTask(
+            q: q.pointer + row * q.stride + column,
+            k: k.pointer + sequence.keyRow * k.stride + column,
+            v: v.pointer + sequence.keyRow * v.stride + column,
+            out: out.pointer + row * out.stride + column,
+            qStride: q.stride, kStride: k.stride, vStride: v.stride, outStride: out.stride,
+            queries: count, keys: sequence.keyCount, width: headWidth,
+            visible: causal ? sequence.keyCount - sequence.queryCount + first + 1 : sequence.keyCount,
+            scale: scale, scratch: memory + slot * floats))
+      }
+    }
+  }
+}

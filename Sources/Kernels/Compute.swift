@@ -1,0 +1,42 @@
+/// Where kernels run: a pool of threads, an instruction set and a backend. Immutable, used from any number of
+/// threads at once; its workers and scratch memory go with it.
+///
+/// Every result is bit-identical whatever the number of threads, the other rows of the call and the other calls
+/// that run: each output element is summed in one fixed order.
+public final class Compute: Sendable {
+  public let threads: Int
+  public let instructions: InstructionSet
+  public let backend: Backend
+
+  let pool: ThreadPool
+  let scratch: Scratch
+  let loops: LoopTable
+  let blas: OpenBLAS?
+
+  /// The processors that affinity and control group allow to this process; at least 1.
+  public static var allowedThreads: Int { AllowedThreads.count }
+
+  /// - Parameter instructions: the instruction set to use, or nil for the best that the processor has.
+  public init(
+    threads: Int, instructions: InstructionSet? = nil, backend: Backend = .own
+  ) throws(KernelError) {
+    let chosen = instructions ?? .best
+    guard InstructionSet.supported.contains(chosen) else { throw .unsupported(chosen) }
+    switch backend {
+    case .own: blas = nil
+    case .openBLAS: blas = try OpenBLAS()
+    }
+    self.threads = min(max(1, threads), 1024)
+    self.instructions = chosen
+    self.backend = backend
+    loops = .of(chosen)
+    pool = ThreadPool(threads: self.threads)
+    scratch = Scratch(limit: self.threads + 1, lock: pool.state)
+  }
+
+  /// Calls the body once for each index in 0 ..< count, on the calling thread and the workers that are free.
+  /// Neighbouring indices tend to run on one thread. May be nested, and called from several threads at once.
+  public func parallel(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    pool.run(count) { index, _ in body(index) }
+  }
+}

@@ -1,0 +1,96 @@
+import CPlatform
+
+/// What is applied to each sum of a product: y = activation(x·W + b) + residual.
+public struct Epilogue: Sendable {
+  public enum Activation: Int, Sendable {
+    case none = 0
+    /// x · sigmoid(1.702 x), as the official CLIP has it.
+    case quickGELU = 1
+    /// x · Φ(x).
+    case gelu = 2
+  }
+
+  public var activation: Activation
+  /// Added after the activation; may be y itself.
+  public var residual: MatrixView?
+
+  public init(activation: Activation = .none, residual: MatrixView? = nil) {
+    self.activation = activation
+    self.residual = residual
+  }
+
+  /// The task for a share whose first element is (row, column).
+  func task(_ w: PackedWeights, into y: MatrixView, row: Int, column: Int) -> EpilogueTask {
+    EpilogueTask(
+      bias: UnsafePointer(w.bias.pointer + column),
+      residual: residual.map { UnsafePointer($0.pointer + row * $0.stride + column) },
+      residualStride: residual?.stride ?? 0,
+      y: y.pointer + row * y.stride + column, yStride: y.stride, activation: activation.rawValue)
+  }
+}
+
+extension Compute {
+  /// y = activation(x·W + b) + residual.
+  ///
+  /// Every element is one chain of multiply-adds over the inputs in ascending order, then the bias.
+  public func linear(
+    _ x: MatrixView, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue = .init()
+  ) throws(KernelError) {
+    assert(x.columns == w.inputs && y.columns == w.outputs && x.rows == y.rows)
+    assert(epilogue.residual.map { $0.rows == y.rows && $0.columns == y.columns } ?? true)
+    guard x.rows > 0, w.outputs > 0 else { return }
+    if let blas {
+      try linear(x, w, into: y, epilogue, blas)
+    } else {
+      let loops = loops
+      try product(rows: x.rows, w, into: y, epilogue) { rows, inputs, target in
+        loops.packRows(
+          x.pointer + rows.lowerBound * x.stride + inputs.lowerBound, x.stride, rows.count, inputs.count,
+          inputs.count, target)
+      }
+    }
+  }
+
+  /// The product of packed weights with rows that `pack` brings, a K block of a row block at a time, into the
+  /// order of the tiles.
+  func product(
+    rows: Int, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue,
+    pack: @Sendable (_ rows: Range<Int>, _ inputs: Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) throws(KernelError) {
+    let plan = ProductPlan(rows: rows, w, threads: threads, loops)
+    let (packedFloats, overflow) = plan.turnRows.multipliedReportingOverflow(by: w.inputs)
+    guard !overflow, packedFloats < Int.max / 8 else { throw .outOfMemory(bytes: .max) }
+    let packedRoom = (packedFloats + 15) / 16 * 16
+    try scratch.withFloats(packedRoom + threads * plan.partialFloats) { memory in
+      nonisolated(unsafe) let packed = memory
+      nonisolated(unsafe) let partials = memory + packedRoom
+      for turn in plan.turns {
+        pool.run(turn.blocks * plan.depths) { index, _ in
+          let block = turn.block(index / plan.depths)
+          let inputs = plan.inputs(index % plan.depths)
+          pack(
+            block, inputs,
+            packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs
+              + inputs.lowerBound * block.count)
+        }
+        pool.run(turn.blocks * plan.groups) { index, slot in
+          let block = turn.block(index / plan.groups)
+          let panels = plan.panels(index % plan.groups)
+          let column = panels.lowerBound * w.panelColumns
+          let weights = w.weights.pointer + column * w.inputs
+          let end = w.weights.pointer + w.weights.count
+          loops.product(
+            ProductTask(
+              a: packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs,
+              panels: weights,
+              ahead: min(weights + panels.count * w.panelColumns * w.inputs, end),
+              partial: partials + slot * plan.partialFloats,
+              rows: block.count, inputs: w.inputs, depth: plan.depth,
+              panelCount: panels.count,
+              columns: min(w.outputs - column, panels.count * w.panelColumns),
+              epilogue: epilogue.task(w, into: y, row: block.lowerBound, column: column)))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import CPlatform
+import KernelsAVX2
+import KernelsAVX512
+
+/// The loops of one instruction set: the only way from this room into the kernel modules. Chosen once per
+/// `Compute`, after the processor was asked.
+struct LoopTable: Sendable {
+  /// Columns of a panel of packed weights.
+  let panelColumns: Int
+  /// Rows of the largest tile.
+  let tileRows: Int
+  /// Inputs per K block: a panel's block (depth × panelColumns) is to stay in the nearest cache that can feed
+  /// the tile.
+  let depth: Int
+  /// Rows per row block: a block of packed rows (rows × depth) is to stay in the second-level cache.
+  let blockRows: Int
+
+  let packRows:
+    @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ inputs: Int, _ depth: Int,
+      UnsafeMutablePointer<Float>) -> Void
+  let product: @Sendable (ProductTask) -> Void
+  let epilogue:
+    @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
+  let layerNorm: @Sendable (LayerNormTask) -> Void
+  let attention: @Sendable (AttentionTask) -> Void
+  let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
+
+  /// The table of an instruction set, which the processor must support.
+  static func of(_ set: InstructionSet) -> LoopTable {
+    switch set {
+    case .portable: portable
+    case .avx2: avx2
+    case .avx512: avx512
+    }
+  }
+
+  private static let portable = LoopTable(
+    panelColumns: Loops.panelColumns, tileRows: Loops.rowsPerTile, depth: 512, blockRows: 96,
+    packRows: { Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    product: { Loops.product($0) },
+    epilogue: { Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    layerNorm: { Loops.layerNorm($0) },
+    attention: { Loops.attention($0) },
+    attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) })
+
+  private static let avx2 = LoopTable(
+    panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
+    depth: 384, blockRows: 168,
+    packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    product: { KernelsAVX2.Loops.product($0) },
+    epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
+    attention: { KernelsAVX2.Loops.attention($0) },
+    attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) })
+
+  private static let avx512 = LoopTable(
+    panelColumns: KernelsAVX512.Loops.panelColumns, tileRows: KernelsAVX512.Loops.rowsPerTile,
+    depth: 768, blockRows: 168,
+    packRows: { KernelsAVX512.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    product: { KernelsAVX512.Loops.product($0) },
+    epilogue: { KernelsAVX512.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
+    attention: { KernelsAVX512.Loops.attention($0) },
+    attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) })
+}

@@ -1,0 +1,160 @@
+import CPlatform
+
+/// The entries of a kernel module. `Kernels/LoopTable.swift` names them for the rest of the room.
+package enum Loops {
+  /// Columns of a panel of packed weights.
+  package static var panelColumns: Int { tileColumns }
+
+  /// Rows that one tile can hold.
+  package static var rowsPerTile: Int { tileRows }
+
+  /// Packs rows of x for tiles: for each K block of `depth` inputs, for each tile (the rows are shared evenly
+  /// over as few tiles as hold them), for each k, that k of the tile's rows.
+  package static func packRows(
+    _ x: UnsafePointer<Float>, stride: Int, rows: Int, inputs: Int, depth: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    var k = 0
+    while k < inputs {
+      let block = min(depth, inputs - k)
+      forEachTile(of: rows) { first, count in
+        interleave(
+          x + first * stride + k, stride, rows: count, depth: block,
+          into: packed + k * rows + first * block, width: count)
+      }
+      k += block
+    }
+  }
+
+  /// Computes one share of x·W and its epilogue.
+  package static func product(_ task: ProductTask) {
+    let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
+    // A panel's K block has as many lines per k as a panel has lines per row; the tiles share them.
+    let lineBytes = tileColumns * MemoryLayout<Float>.stride
+    let aheadStep = (4 * lineBytes + tiles - 1) / tiles
+    var k = 0
+    repeat {
+      let depth = min(task.depth, task.inputs - k)
+      let isLast = k + depth >= task.inputs
+      for panel in 0..<task.panelCount {
+        let weights = task.panels + (panel * task.inputs + k) * tileColumns
+        let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
+        // With a single K block no sum has to wait for the next one: a tile's room is enough.
+        let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
+        forEachTile(of: task.rows) { first, count in
+          let c = sums + first * tileColumns
+          tile(
+            rows: count, depth: depth, a: task.a + k * task.rows + first * depth, step: count, b: weights,
+            c: c, stride: tileColumns, continues: k > 0,
+            ahead: ahead + first * depth * tileColumns / task.rows, aheadStep: aheadStep)
+          if isLast { finish(c, row: first, rows: count, panel: panel, task) }
+        }
+      }
+      k += depth
+    } while k < task.inputs
+  }
+
+  /// Where the weights lie that are read after this panel's K block.
+  @inline(__always)
+  private static func next(
+    after panel: Int, k: Int, depth: Int, isLast: Bool, _ task: ProductTask
+  ) -> UnsafePointer<Float> {
+    if panel + 1 < task.panelCount { return task.panels + ((panel + 1) * task.inputs + k) * tileColumns }
+    return isLast ? task.ahead : task.panels + (k + depth) * tileColumns
+  }
+
+  /// Shares rows evenly over as few tiles as hold them: 50 rows are 5 tiles of 6 and 4 of 5.
+  @inline(__always)
+  static func forEachTile(of rows: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+    guard rows > 0 else { return }
+    let tiles = (rows + tileRows - 1) / tileRows
+    let smaller = rows / tiles
+    let larger = rows % tiles
+    var first = 0
+    for tile in 0..<tiles {
+      let count = tile < larger ? smaller + 1 : smaller
+      body(first, count)
+      first += count
+    }
+  }
+
+  /// Brings a finished tile to y.
+  @inline(__always)
+  private static func finish(
+    _ c: UnsafeMutablePointer<Float>, row: Int, rows: Int, panel: Int, _ task: ProductTask
+  ) {
+    let column = panel * tileColumns
+    let columns = min(tileColumns, task.columns - column)
+    var epilogue = task.epilogue
+    epilogue.bias += column
+    epilogue.y += row * epilogue.yStride + column
+    if let residual = epilogue.residual {
+      epilogue.residual = residual + row * epilogue.residualStride + column
+    }
+    Loops.epilogue(c, stride: tileColumns, rows: rows, columns: columns, epilogue)
+  }
+
+  /// y = activation(sums + bias) + residual for some rows.
+  package static func epilogue(
+    _ sums: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int, _ task: EpilogueTask
+  ) {
+    for row in 0..<rows {
+      let residual = task.residual.map { $0 + row * task.residualStride }
+      finishRow(
+        sums + row * stride, residual, task.bias, task.y + row * task.yStride, columns, task.activation)
+    }
+  }
+
+  @inline(__always)
+  private static func finishRow(
+    _ sums: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>,
+    _ y: UnsafeMutablePointer<Float>, _ columns: Int, _ activation: Int
+  ) {
+    var column = 0
+    while column + lanes <= columns {
+      let old = residual.map { load($0 + column) }
+      store(finished(load(sums + column) + load(bias + column), old, activation), y + column)
+      column += lanes
+    }
+    while column < columns {
+      // Same arithmetic in the first lane: a value must not depend on where its column lies.
+      let sum = Vector(repeating: sums[column] + bias[column])
+      let old = residual.map { Vector(repeating: $0[column]) }
+      y[column] = finished(sum, old, activation)[0]
+      column += 1
+    }
+  }
+
+  @inline(__always)
+  private static func finished(_ sum: Vector, _ residual: Vector?, _ activation: Int) -> Vector {
+    var value = sum
+    switch activation {
+    case 1: value = quickGELU(value)
+    case 2: value = gelu(value)
+    default: break
+    }
+    if let residual { value = value + residual }
+    if activation == 3 { value = value.replacing(with: 0, where: value .< 0) }
+    return value
+  }
+
+  /// packed[k · width + row] = x[row · stride + k], and zero for rows up to `width`.
+  @inline(__always)
+  static func interleave(
+    _ x: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int,
+    into packed: UnsafeMutablePointer<Float>, width: Int
+  ) {
+    for row in 0..<rows {
+      var source = x + row * stride
+      var target = packed + row
+      for _ in 0..<depth {
+        target[0] = source[0]
+        source += 1
+        target += width
+      }
+    }
+    for row in rows..<max(rows, width) {
+      for k in 0..<depth { packed[k * width + row] = 0 }
+    }
+  }
+}

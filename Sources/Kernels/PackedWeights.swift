@@ -1,0 +1,101 @@
+import Synchronization
+
+/// How a number of a weight source is stored.
+public enum ElementType: Sendable {
+  case float32, float16, bfloat16
+
+  public var size: Int { self == .float32 ? 4 : 2 }
+}
+
+/// Some outputs' weights somewhere in memory, such as a mapped file: the weight from input i to output o is
+/// element `i · inputStride + o · outputStride`.
+public struct WeightSource: @unchecked Sendable {
+  /// Need not be aligned.
+  public var base: UnsafeRawPointer
+  public var type: ElementType
+  /// In elements.
+  public var inputStride: Int
+  public var outputStride: Int
+  public var outputs: Int
+
+  public init(
+    base: UnsafeRawPointer, type: ElementType, inputStride: Int, outputStride: Int, outputs: Int
+  ) {
+    self.base = base
+    self.type = type
+    self.inputStride = inputStride
+    self.outputStride = outputStride
+    self.outputs = outputs
+  }
+}
+
+/// A weight matrix and its bias in the order in which the product reads them.
+public final class PackedWeights: Sendable {
+  /// [panel][input][column of panel] for the own loops, zero beyond the last output; or one panel as wide as
+  /// the matrix for OpenBLAS.
+  let weights: AlignedBuffer
+  /// One per column, zero where none was given.
+  let bias: AlignedBuffer
+  let panelColumns: Int
+  public let inputs, outputs: Int
+
+  /// Whether no weight and no bias is NaN or infinite, as found while packing.
+  public var isFinite: Bool { allFinite.load(ordering: .relaxed) }
+  let allFinite = Atomic<Bool>(true)
+
+  /// The memory held.
+  public var bytes: Int { (weights.count + bias.count) * MemoryLayout<Float>.stride }
+
+  var panels: Int { outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1 }
+
+  init(inputs: Int, outputs: Int, panelColumns: Int) throws(KernelError) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.panelColumns = panelColumns
+    let panels = outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1
+    let (columns, first) = panels.multipliedReportingOverflow(by: panelColumns)
+    let (count, second) = columns.multipliedReportingOverflow(by: inputs)
+    guard inputs >= 0, outputs >= 0, !first, !second else { throw .outOfMemory(bytes: .max) }
+    weights = try AlignedBuffer(count: count)
+    bias = try AlignedBuffer(count: columns)
+  }
+}
+
+extension Compute {
+  /// Packs weights for `linear`. The sources are consecutive blocks of outputs, such as those of queries, keys
+  /// and values.
+  /// - Parameter bias: one number for each output of all sources, or nil.
+  public func pack(
+    inputs: Int, sources: [WeightSource], bias: UnsafePointer<Float>?
+  ) throws(KernelError) -> PackedWeights {
+    var outputs = 0
+    for source in sources {
+      let (sum, overflow) = outputs.addingReportingOverflow(source.outputs)
+      guard source.outputs >= 0, !overflow else { throw .outOfMemory(bytes: .max) }
+      outputs = sum
+    }
+    let isPlain = blas != nil
+    let packed = try PackedWeights(
+      inputs: inputs, outputs: outputs, panelColumns: isPlain ? max(outputs, 1) : loops.panelColumns)
+    for output in 0..<packed.bias.count {
+      packed.bias.pointer[output] = output < outputs ? bias?[output] ?? 0 : 0
+    }
+    packed.checkFinite(packed.bias.pointer, packed.bias.count)
+    // Several panels at once read a row of the source in longer pieces.
+    let group = max(1, 256 / packed.panelColumns)
+    if isPlain {
+      // One panel: shared by inputs.
+      let pieces = (inputs + 63) / 64
+      pool.run(pieces) { piece, _ in
+        packed.fill(sources, panels: 0..<1, inputs: piece * 64..<min(inputs, (piece + 1) * 64))
+      }
+    } else {
+      let groups = (packed.panels + group - 1) / group
+      pool.run(groups) { index, _ in
+        let panels = index * group..<min(packed.panels, (index + 1) * group)
+        packed.fill(sources, panels: panels, inputs: 0..<inputs)
+      }
+    }
+    return packed
+  }
+}

@@ -1,0 +1,249 @@
+import Imaging
+import Kernels
+import Tokenizing
+
+/// Called with how many items are done; true asks to stop.
+public typealias Progress = (_ done: Int, _ total: Int) -> Bool
+
+/// Rows of activations computed in one pass. Enough for the products to run at full speed, few enough that
+/// the activations stay in the last-level cache and memory does not grow with the batch.
+private let rowsPerPass = 1600
+
+extension CLIP {
+  /// Pictures in one pass of the image encoder.
+  public var imagesPerPass: Int { max(1, rowsPerPass / (image?.rowsPerImage ?? rowsPerPass)) }
+
+  /// `pixels` (count, 3, size, size) to `embeddings` (count, embedDim). Buffers were measured by the caller.
+  public func encode(
+    pixels: UnsafeBufferPointer<Float>, count: Int, into embeddings: UnsafeMutablePointer<Float>
+  ) throws(CLIPError) {
+    guard let image else { throw missingImageEncoder }
+    guard count > 0, let base = pixels.baseAddress else { return }
+    let imageFloats = 3 * image.imageSize * image.imageSize
+    for index in pixels.indices where unsafe !pixels[index].isFinite {
+      throw CLIPError(
+        .invalidArgument,
+        "pixels[\(index)], in picture \(index / imageFloats), is \(unsafe pixels[index]). Pixels must be finite."
+      )
+    }
+    var done = 0
+    while done < count {
+      let pass = min(imagesPerPass, count - done)
+      unsafe try image(
+        base + done * imageFloats, count: pass, into: embeddings + done * embedDim, compute)
+      done += pass
+    }
+  }
+
+  /// `tokens` (count, contextLength) to `embeddings` (count, embedDim). Buffers were measured by the caller.
+  public func encode(
+    tokens: UnsafeBufferPointer<Int32>, count: Int, into embeddings: UnsafeMutablePointer<Float>
+  ) throws(CLIPError) {
+    guard let text else { throw missingTextEncoder }
+    guard count > 0, let base = tokens.baseAddress else { return }
+    var first = 0
+    while first < count {
+      var spans: [TokenSpan] = []
+      var rows = 0
+      while first + spans.count < count, rows < rowsPerPass {
+        let index = first + spans.count
+        let ids = unsafe UnsafeBufferPointer(
+          start: base + index * text.contextLength, count: text.contextLength)
+        do {
+          spans.append(unsafe try text.span(of: ids, start: rows))
+        } catch {
+          throw error.located("Text \(index)")
+        }
+        rows += spans[spans.count - 1].count
+      }
+      unsafe try text(base + first * text.contextLength, spans, into: embeddings + first * embedDim, compute)
+      first += spans.count
+    }
+  }
+
+  /// Pictures to pixels (pictures.count, 3, size, size), on all threads.
+  public func preprocess(_ pictures: [PictureSource], into pixels: UnsafeMutablePointer<Float>)
+    throws(CLIPError)
+  {
+    guard image != nil else { throw missingImageEncoder }
+    unsafe try preprocess(pictures, firstIndex: 0, into: pixels)
+  }
+
+  private func preprocess(
+    _ pictures: [PictureSource], firstIndex: Int, into pixels: UnsafeMutablePointer<Float>
+  ) throws(CLIPError) {
+    let outcomes = unsafe PerItem(
+      of: pictures, into: pixels, failures: .init(repeating: nil, count: pictures.count))
+    compute.parallel(pictures.count) { index in
+      outcomes.preprocess(index, preprocessing)
+    }
+    if let failed = outcomes.failures.firstIndex(where: { $0 != nil }), let error = outcomes.failures[failed]
+    {
+      throw error.told.located("Picture \(firstIndex + failed)")
+    }
+  }
+
+  /// Pictures to embeddings (pictures.count, embedDim), a pass at a time. `embeddings` may hold part of the
+  /// result when this throws.
+  public func encode(
+    pictures: [PictureSource], into embeddings: UnsafeMutablePointer<Float>, progress: Progress
+  ) throws(CLIPError) {
+    guard let image else { throw missingImageEncoder }
+    let imageFloats = 3 * image.imageSize * image.imageSize
+    let pass = min(imagesPerPass, max(pictures.count, 1))
+    let pixels = try Workspace(rows: pass, columns: imageFloats)
+    var done = 0
+    while done < pictures.count {
+      let batch = Array(pictures[done..<min(done + pass, pictures.count)])
+      unsafe try preprocess(batch, firstIndex: done, into: pixels.view.pointer)
+      unsafe try image(pixels.view.pointer, count: batch.count, into: embeddings + done * embedDim, compute)
+      done += batch.count
+      if progress(done, pictures.count) { throw cancelled(done, pictures.count) }
+    }
+  }
+
+  /// Texts to tokens (texts.count, contextLength).
+  public func tokenize(
+    _ texts: [UnsafeRawBufferPointer], _ rules: TextRules, into tokens: UnsafeMutablePointer<Int32>
+  ) throws(CLIPError) {
+    guard let tokenizer else { throw missingVocabulary }
+    unsafe try tokenizer.encode(texts, firstIndex: 0, rules, into: tokens)
+  }
+
+  /// Texts to embeddings (texts.count, embedDim), a pass at a time. `embeddings` may hold part of the result
+  /// when this throws.
+  public func encode(
+    texts: [UnsafeRawBufferPointer], _ rules: TextRules, into embeddings: UnsafeMutablePointer<Float>,
+    progress: Progress
+  ) throws(CLIPError) {
+    guard let text else { throw missingTextEncoder }
+    guard let tokenizer else { throw missingVocabulary }
+    let textsPerPass = 256
+    var tokens = unsafe [Int32](repeating: 0, count: min(textsPerPass, texts.count) * text.contextLength)
+    var done = 0
+    while unsafe done < texts.count {
+      let batch = unsafe Array(texts[done..<min(done + textsPerPass, texts.count)])
+      let used = unsafe batch.count * text.contextLength
+      try unsafe tokens.withUnsafeMutableBufferPointer { (buffer) throws(CLIPError) in
+        guard let base = buffer.baseAddress else { return }
+        unsafe try tokenizer.encode(batch, firstIndex: done, rules, into: base)
+        unsafe try encode(
+          tokens: UnsafeBufferPointer(start: base, count: used), count: batch.count,
+          into: embeddings + done * embedDim)
+      }
+      unsafe done += batch.count
+      if unsafe progress(done, texts.count) { throw unsafe cancelled(done, texts.count) }
+    }
+  }
+
+  var missingImageEncoder: CLIPError {
+    CLIPError(
+      .missingPart, "This model has no image encoder: only its text file was given. Open it with both.")
+  }
+  var missingTextEncoder: CLIPError {
+    CLIPError(
+      .missingPart, "This model has no text encoder: only its image file was given. Open it with both.")
+  }
+  var missingVocabulary: CLIPError {
+    CLIPError(
+      .missingPart,
+      text == nil
+        ? missingTextEncoder.message
+        : "This model was opened without a vocabulary, so texts cannot become tokens. Put merges.txt beside it, or name one in the options."
+    )
+  }
+}
+
+func cancelled(_ done: Int, _ total: Int) -> CLIPError {
+  CLIPError(.cancelled, "Cancelled by the progress callback after \(done) of \(total).")
+}
+
+/// How texts are read.
+public struct TextRules: Sendable {
+  /// Cut at the context length instead of refusing.
+  public var truncate: Bool
+  /// Read invalid UTF-8 as U+FFFD instead of refusing.
+  public var replaceInvalid: Bool
+
+  public init(truncate: Bool = false, replaceInvalid: Bool = false) {
+    self.truncate = truncate
+    self.replaceInvalid = replaceInvalid
+  }
+}
+
+extension Tokenizer {
+  /// One text to its contextLength tokens.
+  func encode(_ text: [UInt8], _ rules: TextRules) throws(CLIPError) -> [Int32] {
+    var tokens = [Int32](repeating: 0, count: contextLength)
+    try unsafe tokens.withUnsafeMutableBufferPointer { (row) throws(CLIPError) in
+      try unsafe text.withUnsafeBufferPointer { (text) throws(CLIPError) in
+        let bytes = UnsafeRawBufferPointer(text)
+        _ = try converting { () throws(TokenizerError) in
+          unsafe try encode(bytes, truncate: rules.truncate, replaceInvalid: rules.replaceInvalid, into: row)
+        }
+      }
+    }
+    return tokens
+  }
+
+  /// Texts to tokens (texts.count, contextLength); an error names the text, counted from `firstIndex`.
+  public func encode(
+    _ texts: [UnsafeRawBufferPointer], firstIndex: Int, _ rules: TextRules,
+    into tokens: UnsafeMutablePointer<Int32>
+  ) throws(CLIPError) {
+    for unsafe(index, text) in unsafe texts.enumerated() {
+      let row = unsafe UnsafeMutableBufferPointer(start: tokens + index * contextLength, count: contextLength)
+      do {
+        _ = unsafe try encode(
+          text, truncate: rules.truncate, replaceInvalid: rules.replaceInvalid, into: row)
+      } catch {
+        throw error.told.located("Text \(firstIndex + index)")
+      }
+    }
+  }
+}
+
+/// Pictures that threads preprocess at the same time, each into its own part of one buffer.
+@safe private final class PerItem: @unchecked Sendable {
+  let pictures: [PictureSource]
+  let pixels: UnsafeMutablePointer<Float>
+  /// Written at distinct indices, read when all threads are done.
+  private let slots: UnsafeMutableBufferPointer<ImagingError?>
+
+  init(of pictures: [PictureSource], into pixels: UnsafeMutablePointer<Float>, failures: [ImagingError?]) {
+    self.pictures = pictures
+    unsafe self.pixels = pixels
+    unsafe slots = .allocate(capacity: failures.count)
+    _ = unsafe slots.initialize(from: failures)
+  }
+
+  deinit {
+    unsafe slots.deinitialize()
+    unsafe slots.deallocate()
+  }
+
+  var failures: [ImagingError?] { unsafe Array(slots) }
+
+  func preprocess(_ index: Int, _ options: PreprocessOptions) {
+    let floats = 3 * options.imageSize * options.imageSize
+    do {
+      unsafe try Imaging.preprocess(pictures[index], options, into: pixels + index * floats)
+    } catch {
+      unsafe slots[index] = error
+    }
+  }
+}
+
+/// Pictures to pixels (pictures.count, 3, size, size) without a model, one after the other on this thread.
+public func preprocessInTurn(
+  _ pictures: [PictureSource], _ options: PreprocessOptions, into pixels: UnsafeMutablePointer<Float>
+) throws(CLIPError) {
+  let floats = 3 * options.imageSize * options.imageSize
+  for (index, picture) in pictures.enumerated() {
+    do {
+      unsafe try Imaging.preprocess(picture, options, into: pixels + index * floats)
+    } catch {
+      throw error.told.located("Picture \(index)")
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import Kernels
+import ONNXImport
+
+/// A block of either Transformer, pre-norm as in the paper's models:
+///
+///     x = x + attention(ln_1(x))
+///     x = x + mlp(ln_2(x))
+///
+/// Activations of all sequences of a batch are the rows of one matrix, whatever their lengths.
+struct ResidualAttentionBlock: Sendable {
+  let attentionNorm: LayerNorm
+  let attention: MultiHeadAttention
+  let mlpNorm: LayerNorm
+  let mlp: MLP
+
+  /// - Parameter readsOneQuery: the block is the last one, of which one token a sequence is read.
+  init(
+    _ block: ONNXImport.ResidualAttentionBlock, named name: String, readsOneQuery: Bool, _ compute: Compute
+  ) throws(CLIPError) {
+    attentionNorm = try LayerNorm(block.attentionNorm, named: "\(name).ln_1")
+    attention = try MultiHeadAttention(
+      block, named: "\(name).attention", separateQuery: readsOneQuery, compute)
+    mlpNorm = try LayerNorm(block.mlpNorm, named: "\(name).ln_2")
+    mlp = try MLP(block, named: "\(name).mlp", compute)
+  }
+
+  /// All tokens of all sequences: `x` (tokens, width), changed in place.
+  func callAsFunction(
+    _ x: MatrixView, _ sequences: [TokenSpan], _ workspace: borrowing BlockWorkspace, _ compute: Compute
+  ) throws(CLIPError) {
+    let (normed, wide) = (workspace.normed(x.rows), workspace.wide(x.rows))
+    attentionNorm(x, into: normed, compute)
+    try attention(normed, addingTo: x, sequences, wide, compute)
+    mlpNorm(x, into: normed, compute)
+    try mlp(normed, addingTo: x, wide, compute)
+  }
+
+  /// The last block: keys and values need every token, but only the token that is pooled needs a query, an
+  /// output and an MLP. `x` (tokens, width) is read; `pooled` (sequences, width) is the result.
+  func readingOneToken(
+    _ x: MatrixView, _ sequences: [TokenSpan], into pooled: MatrixView,
+    _ workspace: borrowing BlockWorkspace, _ compute: Compute
+  ) throws(CLIPError) {
+    let (normed, wide) = (workspace.normed(x.rows), workspace.wide(x.rows))
+    attentionNorm(x, into: normed, compute)
+    copyPooledRows(of: x, sequences, into: pooled)
+    try attention.readingOneToken(
+      normed, addingTo: pooled, sequences, workspace.queries(sequences.count), wide, compute)
+    let pooledNormed = workspace.normed(sequences.count)
+    mlpNorm(pooled, into: pooledNormed, compute)
+    try mlp(pooledNormed, addingTo: pooled, wide, compute)
+  }
+}
+
+/// Where a sequence lies among the rows of a batch, and which of its tokens is read in the end.
+struct TokenSpan: Sendable {
+  var start: Int
+  var count: Int
+  var pooled: Int
+}
+
+func copyPooledRows(of x: MatrixView, _ sequences: [TokenSpan], into pooled: MatrixView) {
+  for (index, span) in sequences.enumerated() {
+    // Both views were sized for these spans by the encoder that made them.
+    unsafe (pooled.pointer + index * pooled.stride).update(
+      from: x.pointer + (span.start + span.pooled) * x.stride, count: x.columns)
+  }
+}
+
+/// Multi-head self-attention with its projections.
+struct MultiHeadAttention: Sendable {
+  /// Queries, keys and values in one product (width, 3 width); keys and values only (width, 2 width) in the
+  /// last block, whose queries are `query`.
+  let projections: Linear
+  let query: Linear?
+  let output: Linear
+  let heads: Int
+  let headWidth: Int
+  let scale: Float
+  let causal: Bool
+  var width: Int { heads * headWidth }
+
+  init(
+    _ block: ONNXImport.ResidualAttentionBlock, named name: String, separateQuery: Bool, _ compute: Compute
+  ) throws(CLIPError) {
+    let keyValue = [block.key, block.value]
+    projections = try Linear(
+      separateQuery ? keyValue : [block.query] + keyValue, named: "\(name).qkv", compute)
+    query = separateQuery ? try Linear(block.query, named: "\(name).q", compute) : nil
+    output = try Linear(block.output, named: "\(name).out", compute)
+    (heads, headWidth, scale, causal) = (block.heads, block.headWidth, block.scale, block.causal)
+  }
+
+  /// `x` (tokens, width) normalised; the result is added to `residual` (tokens, width). `x` is overwritten.
+  func callAsFunction(
+    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: [TokenSpan], _ wide: MatrixView,
+    _ compute: Compute
+  ) throws(CLIPError) {
+    let qkv = wide.columns(0..<3 * width)  // (tokens, 3 width)
+    try projections(x, into: qkv, compute)
+    try converting { () throws(KernelError) in
+      try compute.attention(
+        q: qkv.columns(0..<width), k: qkv.columns(width..<2 * width), v: qkv.columns(2 * width..<3 * width),
+        into: x,
+        sequences: sequences.map {
+          .init(queryRow: $0.start, queryCount: $0.count, keyRow: $0.start, keyCount: $0.count)
+        },
+        heads: heads, headWidth: headWidth, scale: scale, causal: causal)
+    }
+    try output(x, into: residual, compute, Epilogue(residual: residual))
+  }
+
+  /// `x` (tokens, width) normalised; for each sequence the attention of its pooled token is added to its row
+  /// of `residual` (sequences, width). `queries` (2 · sequences, width) is scratch.
+  func readingOneToken(
+    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: [TokenSpan], _ queries: MatrixView,
+    _ wide: MatrixView, _ compute: Compute
+  ) throws(CLIPError) {
+    guard let query else { return }
+    let count = sequences.count
+    let (pooled, q) = (queries.rows(0..<count), queries.rows(count..<2 * count))
+    copyPooledRows(of: x, sequences, into: pooled)
+    try query(pooled, into: q, compute)
+    let kv = wide.columns(0..<2 * width)  // (tokens, 2 width)
+    try projections(x, into: kv, compute)
+    try converting { () throws(KernelError) in
+      try compute.attention(
+        q: q, k: kv.columns(0..<width), v: kv.columns(width..<2 * width), into: pooled,
+        sequences: sequences.enumerated().map { index, span in
+          .init(
+            queryRow: index, queryCount: 1, keyRow: span.start,
+            keyCount: causal ? span.pooled + 1 : span.count)
+        },
+        heads: heads, headWidth: headWidth, scale: scale, causal: causal)
+    }
+    try output(pooled, into: residual, compute, Epilogue(residual: residual))
+  }
+}
+
+/// Two linear maps with QuickGELU, or exact GELU where the graph has it, between them.
+struct MLP: Sendable {
+  let up: Linear
+  let activation: Epilogue.Activation
+  let down: Linear
+
+  init(_ block: ONNXImport.ResidualAttentionBlock, named name: String, _ compute: Compute) throws(CLIPError) {
+    up = try Linear(block.up, named: "\(name).up", compute)
+    down = try Linear(block.down, named: "\(name).down", compute)
+    switch block.activation {
+    case .quickGELU: activation = .quickGELU
+    case .gelu: activation = .gelu
+    }
+  }
+
+  /// `x` (tokens, width) normalised; the result is added to `residual`. `wide` holds (tokens, hidden).
+  func callAsFunction(
+    _ x: MatrixView, addingTo residual: MatrixView, _ wide: MatrixView, _ compute: Compute
+  ) throws(CLIPError) {
+    let hidden = wide.rows(0..<x.rows).columns(0..<up.weights.outputs)
+    try up(x, into: hidden, compute, Epilogue(activation: activation))
+    try down(hidden, into: residual, compute, Epilogue(residual: residual))
+  }
+}

@@ -1,0 +1,108 @@
+// The names are those of swiftclip.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CSwiftCLIP
+import SwiftCLIP
+
+@_cdecl("swiftclip_encode_pixels") @implementation
+public func swiftclip_encode_pixels(
+  _ model: OpaquePointer!, _ pixels: UnsafePointer<Float>!, _ count: Int,
+  _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let clip = unsafe try Handles.model(model)
+    let size = clip.imageSize ?? 1
+    let floats = unsafe try input(
+      pixels, "pixels", count: elements(count, 3, size, size, of: "pictures"))
+    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
+      unsafe try clip.encode(pixels: floats, count: count, into: scratch)
+    }
+  }
+}
+
+@_cdecl("swiftclip_encode_pictures") @implementation
+public func swiftclip_encode_pictures(
+  _ model: OpaquePointer!, _ pictures: UnsafePointer<swiftclip_picture>!, _ count: Int,
+  _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int,
+  _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let clip = unsafe try Handles.model(model)
+    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
+    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
+      unsafe try clip.encode(pictures: sources, into: scratch, progress: reporting(progress, context))
+    }
+  }
+}
+
+@_cdecl("swiftclip_encode_tokens") @implementation
+public func swiftclip_encode_tokens(
+  _ model: OpaquePointer!, _ tokens: UnsafePointer<Int32>!, _ count: Int,
+  _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let clip = unsafe try Handles.model(model)
+    let ids = unsafe try input(
+      tokens, "tokens", count: elements(count, clip.contextLength ?? 1, of: "texts"))
+    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
+      unsafe try clip.encode(tokens: ids, count: count, into: scratch)
+    }
+  }
+}
+
+@_cdecl("swiftclip_encode_texts") @implementation
+public func swiftclip_encode_texts(
+  _ model: OpaquePointer!, _ texts: UnsafePointer<swiftclip_text>!, _ count: Int, _ flags: UInt32,
+  _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int,
+  _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let clip = unsafe try Handles.model(model)
+    let rules = try textRules(flags)
+    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
+    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
+      unsafe try clip.encode(texts: inputs, rules, into: scratch, progress: reporting(progress, context))
+    }
+  }
+}
+
+@_cdecl("swiftclip_similarity") @implementation
+public func swiftclip_similarity(
+  _ a: UnsafePointer<Float>!, _ aCount: Int, _ b: UnsafePointer<Float>!, _ bCount: Int, _ dim: Int,
+  _ cosines: UnsafeMutablePointer<Float>!, _ capacity: Int
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    guard dim > 0 else { throw .argument("dim is \(dim). Vectors need at least one element.") }
+    let left = unsafe try input(a, "a", count: elements(aCount, dim, of: "a"))
+    let right = unsafe try input(b, "b", count: elements(bCount, dim, of: "b"))
+    let needed = try elements(aCount, bCount, of: "cosines")
+    guard let target = unsafe try output(cosines, "cosines", capacity: capacity, needed: needed),
+      let leftBase = left.baseAddress, let rightBase = right.baseAddress
+    else { return }
+    unsafe similarity(leftBase, aCount, rightBase, bCount, dim: dim, into: target)
+  }
+}
+
+private func embeddingsOutput(
+  _ pointer: UnsafeMutablePointer<Float>?, _ capacity: Int, _ count: Int, _ clip: CLIP
+) throws(BoundaryError) -> UnsafeMutablePointer<Float>? {
+  unsafe try output(
+    pointer, "embeddings", capacity: capacity, needed: elements(count, clip.embedDim, of: "embeddings"))
+}
+
+/// Asks the engine also when nothing is to be written, so that a missing tower is told with a count of 0 too.
+private func encoding(
+  into target: UnsafeMutablePointer<Float>?, _ count: Int, _ clip: CLIP,
+  _ body: (UnsafeMutablePointer<Float>) throws(CLIPError) -> Void
+) throws(BoundaryError) {
+  if let target = unsafe target {
+    try unsafe throughScratch(target, count: count * clip.embedDim, body)
+  } else {
+    var nothing: Float = 0
+    do { try unsafe body(&nothing) } catch { throw BoundaryError(error) }
+  }
+}

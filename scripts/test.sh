@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every test that needs no PyTorch. Stops at the first suite that fails.
+set -euo pipefail
+
+echo '== Style (swift format)'
+swift format lint --strict --recursive Sources Tests Package.swift
+echo '== Swift tests'
+swift test
+echo '== C and C++ programs against the header'
+Tests/abi/run.sh .build/release
+echo '== Python tests'
+.venv/bin/python -m pytest -q bindings/python/tests
