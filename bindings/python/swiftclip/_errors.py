@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Dict, Type
+from typing import Any, Dict, Tuple, Type
 
 
 class Status(enum.IntEnum):
@@ -37,7 +37,7 @@ class SwiftCLIPError(Exception):
         super().__init__(message)
         self.status = status
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Any, ...]:
         return (type(self), (str(self), self.status))
 
 

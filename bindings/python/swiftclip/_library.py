@@ -73,7 +73,7 @@ def check(status: int, start: int = 0) -> None:
     start  where in the caller's list the call's items began, if not at its beginning
     """
     if status != Status.OK:
-        message = library().swiftclip_last_error().decode("utf-8", "replace")
+        message = library().swiftclip_last_error().decode("utf-8", "replace") or "The library gave no reason."
         if start:
             message += f" (Counted from item {start} of the list.)"
         raise error_for(status, message)
@@ -90,4 +90,4 @@ def version() -> str:
 
 def address(array: Any) -> int:
     """Where a numpy array's numbers lie; it must be kept alive for the length of the call."""
-    return array.ctypes.data
+    return int(array.ctypes.data)

@@ -44,8 +44,14 @@ class Classifier:
         handle = ctypes.c_void_p()
         with watching(progress) as watch:
             status = library().swiftclip_classifier_create(
-                model._handle.value, names.pointer, names.count, prompts.pointer, prompts.count,
-                watch.callback, None, ctypes.byref(handle),
+                model._handle.value,
+                names.pointer,
+                names.count,
+                prompts.pointer,
+                prompts.count,
+                watch.callback,
+                None,
+                ctypes.byref(handle),
             )
         check(status)
         assert handle.value is not None
@@ -95,7 +101,7 @@ class Classifier:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Any, ...]:
         raise TypeError("A classifier cannot be pickled. Pickle the model and the labels, or store `weights`.")
 
     def __repr__(self) -> str:

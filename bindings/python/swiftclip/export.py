@@ -141,7 +141,10 @@ def _from_open_clip(name: str, pretrained: Optional[str], random_seed: Optional[
 
     weights = f"random weights, seed {random_seed}" if random_seed is not None else pretrained
     return Source(
-        title=f"{name} ({weights})", package="open_clip", make=make, config=dict(config),
+        title=f"{name} ({weights})",
+        package="open_clip",
+        make=make,
+        config=dict(config),
         vocabulary=Path(open_clip.__file__).parent / VOCABULARY,
     )
 
@@ -154,9 +157,7 @@ def _from_clip(name: str, pretrained: Optional[str], random_seed: Optional[int])
             Status.UNSUPPORTED, f"OpenAI's clip cannot be imported ({error}); open_clip_torch does as well."
         ) from error
     if name not in _OFFICIAL or pretrained not in (None, "openai"):
-        raise error_for(
-            Status.UNSUPPORTED, f"The clip package has the official models only: {', '.join(_OFFICIAL)}."
-        )
+        raise error_for(Status.UNSUPPORTED, f"The clip package has the official models only: {', '.join(_OFFICIAL)}.")
     embed_dim, image_size, layers, width, patch, text_width, heads, text_layers = _OFFICIAL[name][1]
 
     def make() -> Any:
@@ -172,12 +173,17 @@ def _from_clip(name: str, pretrained: Optional[str], random_seed: Optional[int])
     if patch:
         vision["patch_size"] = patch
     config = dict(
-        embed_dim=embed_dim, quick_gelu=True, vision_cfg=vision,
+        embed_dim=embed_dim,
+        quick_gelu=True,
+        vision_cfg=vision,
         text_cfg=dict(context_length=77, vocab_size=49408, width=text_width, heads=heads, layers=text_layers),
     )
     weights = f"random weights, seed {random_seed}" if random_seed is not None else "openai"
     return Source(
-        title=f"{name} ({weights})", package="clip", make=make, config=config,
+        title=f"{name} ({weights})",
+        package="clip",
+        make=make,
+        config=config,
         vocabulary=Path(clip.__file__).parent / VOCABULARY,
     )
 
@@ -249,8 +255,14 @@ def _write_onnx(tower: Any, sample: Any, given: str, made: str, path: Path) -> N
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                tower, (sample,), str(path), input_names=[given], output_names=[made],
-                dynamic_axes={given: {0: "batch"}, made: {0: "batch"}}, opset_version=OPSET, **options,
+                tower,
+                (sample,),
+                str(path),
+                input_names=[given],
+                output_names=[made],
+                dynamic_axes={given: {0: "batch"}, made: {0: "batch"}},
+                opset_version=OPSET,
+                **options,
             )
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -276,9 +288,8 @@ def metadata(entries: Dict[str, str]) -> bytes:
 def _shape(model: Any) -> Tuple[int, int]:
     """Side of the pictures and length of the texts that a PyTorch CLIP reads."""
     visual = model.visual
-    size = getattr(visual, "image_size", None) or getattr(visual, "input_resolution", None)
-    size = size[0] if isinstance(size, (tuple, list)) else size
-    return int(size), int(model.context_length)
+    size: Any = getattr(visual, "image_size", None) or visual.input_resolution
+    return int(size[0] if isinstance(size, (tuple, list)) else size), int(model.context_length)
 
 
 def _pictures(model: Any) -> Dict[str, Any]:
@@ -360,4 +371,5 @@ def compare(source: Source, directory: Any, *, seed: int = 0) -> Comparison:
 def relative_errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """|ours - theirs| / |theirs| of each row, in float64."""
     reference = theirs.astype(np.float64)
-    return np.linalg.norm(ours - reference, axis=1) / np.linalg.norm(reference, axis=1)
+    errors: np.ndarray = np.linalg.norm(ours - reference, axis=1) / np.linalg.norm(reference, axis=1)
+    return errors

@@ -7,7 +7,7 @@ import html
 import io
 import os
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from ._places import page_style
 
@@ -88,7 +88,8 @@ def _card(entry: Entry, cosines: bool, full: float) -> str:
     else:
         rows = "\n".join(_row(label, score, cosines, full, rank) for rank, (label, score) in enumerate(entry.labels))
         body = f"<ol>\n{rows}\n</ol>"
-    return f'<figure>\n<div class="picture">{picture}</div>\n<figcaption title="{_text(entry.path)}">{name}</figcaption>\n{body}\n</figure>'
+    caption = f'<figcaption title="{_text(entry.path)}">{name}</figcaption>'
+    return f'<figure>\n<div class="picture">{picture}</div>\n{caption}\n{body}\n</figure>'
 
 
 def _row(label: str, score: float, cosines: bool, full: float, rank: int) -> str:
@@ -102,11 +103,14 @@ def _row(label: str, score: float, cosines: bool, full: float, rank: int) -> str
 
 
 def _data_uri(path: str) -> Optional[str]:
-    """The picture inside the page: as it is if it is small or Pillow is missing, else a thumbnail; None if unreadable."""
+    """The picture inside the page: as it is if it is small or Pillow is missing, else a thumbnail.
+
+    None if it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             data = file.read()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no such name can exist
         return None
     kind = _kind(data)
     if kind is None or len(data) > _SMALL:

@@ -57,16 +57,19 @@ def load(
         )
     opened: Optional[Path] = default_model() if path is None and textual is None else path
     arguments = dict(
-        path=_absolute(path, "path"), textual=_absolute(textual, "textual"),
+        path=_absolute(path, "path"),
+        textual=_absolute(textual, "textual"),
         vocabulary=_absolute(vocabulary, "vocabulary"),
-        threads=threads, precision=precision, instructions=instructions, backend=backend, preprocess=preprocess,
+        threads=threads,
+        precision=precision,
+        instructions=instructions,
+        backend=backend,
+        preprocess=preprocess,
     )
     options, kept = _options(vocabulary, threads, instructions, backend, preprocess)
     handle = ctypes.c_void_p()
     if textual is None:
-        status = library().swiftclip_model_open(
-            _file(opened, "path"), ctypes.byref(options), ctypes.byref(handle)
-        )
+        status = library().swiftclip_model_open(_file(opened, "path"), ctypes.byref(options), ctypes.byref(handle))
     else:
         status = library().swiftclip_model_open_files(
             _file(path, "path"), _file(textual, "textual"), ctypes.byref(options), ctypes.byref(handle)
@@ -102,7 +105,8 @@ def load_bytes(
     check(
         library().swiftclip_model_open_memory(
             *(address(part) if isinstance(part, np.ndarray) else part for part in parts),
-            ctypes.byref(options), ctypes.byref(handle),
+            ctypes.byref(options),
+            ctypes.byref(handle),
         )
     )
     return _model(handle, "(from memory)", kept, None)

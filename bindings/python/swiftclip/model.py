@@ -25,8 +25,8 @@ class Model:
     """A CLIP, opened by `swiftclip.load` or `swiftclip.load_bytes`. Since 1.0.
 
     Immutable: any number of threads may use it at the same time, and a child made by fork() may too.
-    Pickling stores how it was opened (not from memory), and unpickling opens it again. It is freed by `close`, at the end
-    of a `with` block, or with the last reference.
+    Pickling stores how it was opened (not from memory), and unpickling opens it again. It is freed by
+    `close`, at the end of a `with` block, or with the last reference.
 
     The same input gives the same bits, whatever else is in the list, at which position it stands and how
     many threads compute it. Every result is a new array that belongs to the caller.
@@ -36,7 +36,11 @@ class Model:
     """
 
     def __init__(
-        self, handle: int, name: str, preprocess: Preprocess, reopen: Optional[Tuple[Callable[..., "Model"], Dict[str, Any]]]
+        self,
+        handle: int,
+        name: str,
+        preprocess: Preprocess,
+        reopen: Optional[Tuple[Callable[..., "Model"], Dict[str, Any]]],
     ) -> None:
         self._handle = Handle(self, handle, library().swiftclip_model_free, "model")
         self._name = name
@@ -49,32 +53,32 @@ class Model:
     @property
     def embed_dim(self) -> int:
         """Length of an embedding, D below."""
-        return library().swiftclip_model_embed_dim(self._handle.value)
+        return int(library().swiftclip_model_embed_dim(self._handle.value))
 
     @property
     def image_size(self) -> int:
         """Side of the square picture that the image encoder reads, in pixels, S below; 0 without one."""
-        return library().swiftclip_model_image_size(self._handle.value)
+        return int(library().swiftclip_model_image_size(self._handle.value))
 
     @property
     def context_length(self) -> int:
         """Tokens in a text, start and end included (officially 77); 0 without a text encoder."""
-        return library().swiftclip_model_context_length(self._handle.value)
+        return int(library().swiftclip_model_context_length(self._handle.value))
 
     @property
     def vocabulary_size(self) -> int:
         """Number of token ids, special ones included; 0 without a text encoder."""
-        return library().swiftclip_model_vocabulary_size(self._handle.value)
+        return int(library().swiftclip_model_vocabulary_size(self._handle.value))
 
     @property
     def logit_scale(self) -> float:
         """The multiplier of cosines before the softmax, such as 100.0."""
-        return library().swiftclip_model_logit_scale(self._handle.value)
+        return float(library().swiftclip_model_logit_scale(self._handle.value))
 
     @property
     def threads(self) -> int:
         """Threads that one call uses."""
-        return library().swiftclip_model_threads(self._handle.value)
+        return int(library().swiftclip_model_threads(self._handle.value))
 
     def describe(self) -> Dict[str, Any]:
         """What was recognised: "instructions", "backend", "threads", "embed_dim", "logit_scale", "image"
@@ -83,7 +87,8 @@ class Model:
         library().swiftclip_model_describe(self._handle.value, None, 0, ctypes.byref(length))
         text = ctypes.create_string_buffer(length.value + 1)
         check(library().swiftclip_model_describe(self._handle.value, text, len(text), None))
-        return json.loads(text.value.decode("utf-8"))
+        described: Dict[str, Any] = json.loads(text.value.decode("utf-8"))
+        return described
 
     # -- Into the encoders
 
@@ -124,8 +129,12 @@ class Model:
         tokens = np.empty((array.count, self.context_length), np.int32)
         check(
             library().swiftclip_model_tokenize(
-                self._handle.value, array.pointer, array.count, text_flags(truncate, errors),
-                address(tokens), tokens.size,
+                self._handle.value,
+                array.pointer,
+                array.count,
+                text_flags(truncate, errors),
+                address(tokens),
+                tokens.size,
             )
         )
         return tokens
@@ -154,8 +163,13 @@ class Model:
             part = embeddings[start : start + pictures.count]
             with watching(progress, start, len(items)) as watch:
                 status = library().swiftclip_encode_pictures(
-                    self._handle.value, pictures.array, pictures.count, address(part), part.size,
-                    watch.callback, None,
+                    self._handle.value,
+                    pictures.array,
+                    pictures.count,
+                    address(part),
+                    part.size,
+                    watch.callback,
+                    None,
                 )
             check(status, start)
         return embeddings
@@ -191,8 +205,14 @@ class Model:
         embeddings = _empty((array.count, self.embed_dim))
         with watching(progress) as watch:
             status = library().swiftclip_encode_texts(
-                self._handle.value, array.pointer, array.count, flags, address(embeddings), embeddings.size,
-                watch.callback, None,
+                self._handle.value,
+                array.pointer,
+                array.count,
+                flags,
+                address(embeddings),
+                embeddings.size,
+                watch.callback,
+                None,
             )
         check(status)
         return embeddings
@@ -273,7 +293,7 @@ class Model:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Any, ...]:
         if self._reopen is None:
             raise TypeError("A model that was opened from memory cannot be pickled; open it from files.")
         function, arguments = self._reopen

@@ -22,7 +22,7 @@ def chosen(name: str, value: Any, choices: Mapping[str, int]) -> int:
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """A whole number within bounds, as a C integer can hold it. Raises InvalidArgumentError."""
     try:
-        number = value.__index__()
+        number = int(value.__index__())
     except AttributeError:
         raise bad_type(f"{name} is {value!r}, and must be a whole number.") from None
     if not low <= number <= high:

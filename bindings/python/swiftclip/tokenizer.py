@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Union
+from typing import Any, Tuple, Union
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Tokenizer:
     @property
     def vocabulary_size(self) -> int:
         """Number of token ids, special ones included; officially 49,408."""
-        return library().swiftclip_tokenizer_vocabulary_size(self._handle.value)
+        return int(library().swiftclip_tokenizer_vocabulary_size(self._handle.value))
 
     def encode(self, texts: Texts, truncate: bool = False, *, errors: str = "strict") -> np.ndarray:
         """Texts to tokens: start token, byte pairs, end token, zeros.
@@ -61,8 +61,12 @@ class Tokenizer:
         tokens = np.empty((array.count, self.context_length), np.int32)
         check(
             library().swiftclip_tokenizer_encode(
-                self._handle.value, array.pointer, array.count, text_flags(truncate, errors),
-                address(tokens), tokens.size,
+                self._handle.value,
+                array.pointer,
+                array.count,
+                text_flags(truncate, errors),
+                address(tokens),
+                tokens.size,
             )
         )
         return tokens
@@ -77,7 +81,7 @@ class Tokenizer:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> Tuple[Any, ...]:
         return (Tokenizer, self._arguments)
 
     def __repr__(self) -> str:

@@ -23,7 +23,9 @@ def pixels(model, paths):
 def texts(golden):
     """33 captions of different lengths."""
     labels = golden["labels"]
-    return [golden["templates"][index % 4].format(labels[index % 31]) + " and more" * (index % 5) for index in range(33)]
+    return [
+        golden["templates"][index % 4].format(labels[index % 31]) + " and more" * (index % 5) for index in range(33)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from conftest import PICTURES, ROOT, run_python
 
-import swiftclip
-
 
 def cli(*arguments, **options):
     return run_python("-m", "swiftclip", *map(str, arguments), **options)
@@ -26,8 +24,16 @@ def test_classify_prints_labels_with_percentages(model, penguin, golden):
 
 
 def test_templates_and_default_top(penguin):
-    ran = cli("classify", penguin, "--labels", "a bee, a pear,a duck,the moon,a star,a flag", "--template", "{}",
-              "--template", "a drawing of {}")
+    ran = cli(
+        "classify",
+        penguin,
+        "--labels",
+        "a bee, a pear,a duck,the moon,a star,a flag",
+        "--template",
+        "{}",
+        "--template",
+        "a drawing of {}",
+    )
     assert ran.returncode == 0 and len(ran.stdout.splitlines()) == 6
 
 
@@ -87,11 +93,20 @@ def test_folders_and_patterns(tmp_path, penguin):
 @pytest.mark.parametrize(
     "arguments",
     [
-        (), ("unknown",), ("classify",), ("classify", "x.png"), ("classify", "x.png", "--labels", " , "),
-        ("classify", "x.png", "--labels", "a", "--labels-file", "b"), ("classify", "--labels", "a"),
-        ("classify", "x.png", "--labels", "a", "--template", "no place"), ("classify", "x.png", "--labels", "a", "--top", "-1"),
-        ("classify", "x.png", "--labels", "a", "--threads", "-2"), ("embed",), ("embed", "x.png", "-o", "x.csv"),
-        ("export", "ViT-B/32"), ("export", "-o", "x"),
+        (),
+        ("unknown",),
+        ("classify",),
+        ("classify", "x.png"),
+        ("classify", "x.png", "--labels", " , "),
+        ("classify", "x.png", "--labels", "a", "--labels-file", "b"),
+        ("classify", "--labels", "a"),
+        ("classify", "x.png", "--labels", "a", "--template", "no place"),
+        ("classify", "x.png", "--labels", "a", "--top", "-1"),
+        ("classify", "x.png", "--labels", "a", "--threads", "-2"),
+        ("embed",),
+        ("embed", "x.png", "-o", "x.csv"),
+        ("export", "ViT-B/32"),
+        ("export", "-o", "x"),
     ],
     ids=str,
 )
@@ -103,7 +118,9 @@ def test_usage_errors(arguments):
 @pytest.mark.parametrize(
     "arguments, word",
     [
-        (("--model", "no/such"), "no/such"), (("--model", str(ROOT)), ""), (("--vocabulary", "no/such"), "no/such"),
+        (("--model", "no/such"), "no/such"),
+        (("--model", str(ROOT)), ""),
+        (("--vocabulary", "no/such"), "no/such"),
         (("--templates-file", "no/such"), "no/such"),
     ],
     ids=str,

@@ -120,7 +120,11 @@ def test_a_vocabulary_that_does_not_fit(tmp_path):
         (np.zeros(7, np.uint8), swiftclip.SwiftCLIPError, ""),
         (np.full((1, 3, 64, 64), np.nan, np.float32), swiftclip.InvalidArgumentError, ""),
         ([np.zeros((3, 64, 64), np.float32), "a.png"], swiftclip.ArgumentTypeError, "mixed"),
-        ([np.zeros((3, 64, 64), np.float32), np.zeros((3, 32, 32), np.float32)], swiftclip.InvalidArgumentError, "differ"),
+        (
+            [np.zeros((3, 64, 64), np.float32), np.zeros((3, 32, 32), np.float32)],
+            swiftclip.InvalidArgumentError,
+            "differ",
+        ),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -171,11 +175,21 @@ def test_limits():
 @pytest.mark.parametrize(
     "options, word",
     [
-        (dict(image_size=0), "image_size"), (dict(image_size=4097), "image_size"), (dict(image_size="64"), "image_size"),
-        (dict(interpolation="lanczos"), "bicubic"), (dict(alpha="keep"), "composite"), (dict(orientation=1), "apply"),
-        (dict(convert="never"), "first"), (dict(background=(1, 2)), "3"), (dict(background=(0, 0, 256)), "256"),
-        (dict(mean=(0, 0)), "mean"), (dict(std=(1, 1, "x")), "std"), (dict(std=(0, 1, 1)), ""),
-        (dict(mean=(float("nan"), 0, 0)), ""), (dict(max_pixels=0), "max_pixels"), (dict(max_bytes=2**41), "max_bytes"),
+        (dict(image_size=0), "image_size"),
+        (dict(image_size=4097), "image_size"),
+        (dict(image_size="64"), "image_size"),
+        (dict(interpolation="lanczos"), "bicubic"),
+        (dict(alpha="keep"), "composite"),
+        (dict(orientation=1), "apply"),
+        (dict(convert="never"), "first"),
+        (dict(background=(1, 2)), "3"),
+        (dict(background=(0, 0, 256)), "256"),
+        (dict(mean=(0, 0)), "mean"),
+        (dict(std=(1, 1, "x")), "std"),
+        (dict(std=(0, 1, 1)), ""),
+        (dict(mean=(float("nan"), 0, 0)), ""),
+        (dict(max_pixels=0), "max_pixels"),
+        (dict(max_bytes=2**41), "max_bytes"),
     ],
     ids=str,
 )
@@ -210,9 +224,13 @@ def test_texts(model, texts, error, word):
 @pytest.mark.parametrize(
     "tokens, word",
     [
-        (np.zeros((1, 31), np.int32), "(1, 31)"), (np.zeros((1, 1, 32), np.int32), "(1, 1, 32)"),
-        (np.full((1, 32), 4096), ""), (np.full((1, 32), -1), ""), (np.full((1, 32), 2**32 + 4095), str(2**32 + 4095)),
-        ([[1, 2], [3]], "differ"), (np.zeros((1, 32)), "float64"),
+        (np.zeros((1, 31), np.int32), "(1, 31)"),
+        (np.zeros((1, 1, 32), np.int32), "(1, 1, 32)"),
+        (np.full((1, 32), 4096), ""),
+        (np.full((1, 32), -1), ""),
+        (np.full((1, 32), 2**32 + 4095), str(2**32 + 4095)),
+        ([[1, 2], [3]], "differ"),
+        (np.zeros((1, 32)), "float64"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -225,8 +243,12 @@ def test_tokens(model, tokens, word):
 @pytest.mark.parametrize(
     "labels, templates, word",
     [
-        ([], ("{}",), ""), ("a cat", ("{}",), "list"), (["a"], ["no place"], "{}"), (["a"], ["{} and {}"], "{}"),
-        (["a"], ["{}", "x"], ""), ([5], ("{}",), "int"),
+        ([], ("{}",), ""),
+        ("a cat", ("{}",), "list"),
+        (["a"], ["no place"], "{}"),
+        (["a"], ["{} and {}"], "{}"),
+        (["a"], ["{}", "x"], ""),
+        ([5], ("{}",), "int"),
     ],
     ids=str,
 )

@@ -50,7 +50,9 @@ needs_open_clip = pytest.mark.skipif(bool(MISSING), reason=f"the second tier: {'
 
 @needs_open_clip
 def test_export_with_random_weights(tmp_path):
-    ran = run_python("-m", "swiftclip", "export", "ViT-B/32", "-o", str(tmp_path / "made"), "--random-weights", "--seed", "3")
+    ran = run_python(
+        "-m", "swiftclip", "export", "ViT-B/32", "-o", str(tmp_path / "made"), "--random-weights", "--seed", "3"
+    )
     assert ran.returncode == 0, ran.stderr
     assert "relative error" in ran.stdout and "agrees with PyTorch" in ran.stdout
     config = json.loads((tmp_path / "made" / "config.json").read_text())
@@ -59,14 +61,21 @@ def test_export_with_random_weights(tmp_path):
         assert model.logit_scale == pytest.approx(config["logit_scale"], rel=1e-6)
         assert model.vocabulary_size == 49408
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
-        "bpe_simple_vocab_16e6.txt.gz", "config.json", "textual.onnx", "visual.onnx"
+        "bpe_simple_vocab_16e6.txt.gz",
+        "config.json",
+        "textual.onnx",
+        "visual.onnx",
     ]
 
 
 @needs_open_clip
 @pytest.mark.parametrize(
     "arguments, word",
-    [(("ViT-Z/99",), "ViT-B/32"), (("ViT-B-32",), "laion2b"), (("xlm-roberta-base-ViT-B-32", "--random-weights"), "tokenizer")],
+    [
+        (("ViT-Z/99",), "ViT-B/32"),
+        (("ViT-B-32",), "laion2b"),
+        (("xlm-roberta-base-ViT-B-32", "--random-weights"), "tokenizer"),
+    ],
     ids=str,
 )
 def test_names_that_cannot_be_exported(tmp_path, arguments, word):

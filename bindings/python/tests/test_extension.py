@@ -24,8 +24,19 @@ def test_the_same_bits(model, paths, tmp_path):
     (tmp_path / "libswiftclip.so.1").symlink_to(library)
     module = tmp_path / f"swiftclip_extension{sysconfig.get_config_var('EXT_SUFFIX')}"
     subprocess.run(
-        [COMPILER, "-shared", "-fPIC", f"-I{INCLUDE}", f"-I{ROOT / 'include'}", str(ROOT / "Tests" / "abi" / "extension.c"),
-         f"-L{tmp_path}", "-lswiftclip", f"-Wl,-rpath,{tmp_path}", "-o", str(module)],
+        [
+            COMPILER,
+            "-shared",
+            "-fPIC",
+            f"-I{INCLUDE}",
+            f"-I{ROOT / 'include'}",
+            str(ROOT / "Tests" / "abi" / "extension.c"),
+            f"-L{tmp_path}",
+            "-lswiftclip",
+            f"-Wl,-rpath,{tmp_path}",
+            "-o",
+            str(module),
+        ],
         check=True,
     )
     specification = importlib.util.spec_from_file_location("swiftclip_extension", module)

@@ -2,7 +2,6 @@
 
 import base64
 import re
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -68,7 +67,9 @@ def checked(page):
 
 
 def made(entries, **changes):
-    options = dict(labels=["a", "b"], templates=["{}"], model="a model", description={"embed_dim": 256}, logit_scale=100.0)
+    options = dict(
+        labels=["a", "b"], templates=["{}"], model="a model", description={"embed_dim": 256}, logit_scale=100.0
+    )
     return report(entries, **{**options, **changes})
 
 
@@ -77,8 +78,21 @@ def test_the_page_of_the_command(tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     page = tmp_path / "page.html"
-    ran = run_python("-m", "swiftclip", "classify", *pictures, str(broken), "--labels", "a penguin,a cat,a book",
-                     "--template", "a drawing of {}", "--html", str(page), "--top", "2")
+    ran = run_python(
+        "-m",
+        "swiftclip",
+        "classify",
+        *pictures,
+        str(broken),
+        "--labels",
+        "a penguin,a cat,a book",
+        "--template",
+        "a drawing of {}",
+        "--html",
+        str(page),
+        "--top",
+        "2",
+    )
     assert ran.returncode == 1 and str(page) in ran.stderr and str(page) not in ran.stdout
     checker = checked(page.read_text(encoding="utf-8"))
     text = " ".join(checker.text)
@@ -91,7 +105,10 @@ def test_hostile_texts_stay_texts():
     hostile = '<script>alert("1")</script> & \' \x00 \x1b \ud800 </style>'
     page = made(
         [Entry(f"{hostile}/{hostile}.png", [(hostile, 0.7), ("b", 0.3)]), Entry("x", [], error=hostile)],
-        labels=[hostile], templates=[hostile + "{}"], model=hostile, title=hostile,
+        labels=[hostile],
+        templates=[hostile + "{}"],
+        model=hostile,
+        title=hostile,
     )
     checker = checked(page)
     assert '<script>alert("1")</script>' in " ".join(checker.text)

@@ -23,14 +23,18 @@ def test_version():
 
 def test_every_function_of_the_header_is_declared():
     text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
-    declared = re.findall(r"\b(swiftclip_\w+)\s*\(", "\n".join(line for line in text.splitlines() if "typedef" not in line))
+    declared = re.findall(
+        r"\b(swiftclip_\w+)\s*\(", "\n".join(line for line in text.splitlines() if "typedef" not in line)
+    )
     assert set(declared) == set(_declarations.FUNCTIONS) and len(declared) == len(set(declared))
 
 
 def test_every_status_of_the_header_is_known():
     enumeration = HEADER.read_text().split("enum swiftclip_status {")[1].split("}")[0]
     found = dict(re.findall(r"^  SWIFTCLIP_([A-Z_]+) = (\d+)", enumeration, re.M))
-    assert {name: int(number) for name, number in found.items()} == {status.name: status.value for status in swiftclip.Status}
+    assert {name: int(number) for name, number in found.items()} == {
+        status.name: status.value for status in swiftclip.Status
+    }
     library = _library.library()
     for status in swiftclip.Status:
         assert library.swiftclip_status_name(status).decode() == status.name
@@ -63,11 +67,16 @@ def test_structs_have_the_compilers_layout(tmp_path):
 def test_named_values_are_those_of_the_header():
     text = HEADER.read_text()
     for prefix, names in (
-        ("INTERPOLATION", _declarations.INTERPOLATIONS), ("ALPHA", _declarations.ALPHAS),
-        ("ORIENTATION", _declarations.ORIENTATIONS), ("CONVERT", _declarations.CONVERTS),
-        ("INSTRUCTIONS", _declarations.INSTRUCTIONS), ("BACKEND", _declarations.BACKENDS),
+        ("INTERPOLATION", _declarations.INTERPOLATIONS),
+        ("ALPHA", _declarations.ALPHAS),
+        ("ORIENTATION", _declarations.ORIENTATIONS),
+        ("CONVERT", _declarations.CONVERTS),
+        ("INSTRUCTIONS", _declarations.INSTRUCTIONS),
+        ("BACKEND", _declarations.BACKENDS),
     ):
-        found = {name.lower(): int(value) for name, value in re.findall(rf"SWIFTCLIP_{prefix}_([A-Z0-9]+) = (\d+)", text)}
+        found = {
+            name.lower(): int(value) for name, value in re.findall(rf"SWIFTCLIP_{prefix}_([A-Z0-9]+) = (\d+)", text)
+        }
         assert found == names
     for name, value in re.findall(r"SWIFTCLIP_((?:FORMAT|TEXT)_[A-Z_]+) = (\d+)", text):
         if name not in ("TEXT_TOO_LONG", "TEXT_DEFAULT", "FORMAT_ENCODED"):
@@ -114,8 +123,10 @@ def test_order_of_the_search(monkeypatch, tmp_path):
     monkeypatch.setenv("SWIFTCLIP_LIBRARY", str(tmp_path / "named.so"))
     places = [str(path) for path, _ in _places.library_candidates()]
     assert places == [
-        str(PACKAGE / "swiftclip" / "libswiftclip.so"), str(ROOT / ".build" / "release" / "libswiftclip.so"),
-        str(ROOT / ".build" / "debug" / "libswiftclip.so"), str(tmp_path / "named.so"),
+        str(PACKAGE / "swiftclip" / "libswiftclip.so"),
+        str(ROOT / ".build" / "release" / "libswiftclip.so"),
+        str(ROOT / ".build" / "debug" / "libswiftclip.so"),
+        str(tmp_path / "named.so"),
     ]
     monkeypatch.delenv("SWIFTCLIP_LIBRARY")
     assert [str(path) for path, _ in _places.library_candidates()] == places[:3]
@@ -133,18 +144,27 @@ def test_a_missing_library_is_a_sentence(monkeypatch, tmp_path):
 
 def test_an_installed_package_needs_no_checkout(tmp_path):
     pytest.importorskip("setuptools", reason="setuptools is not installed")
-    built = run_python("setup.py", "-q", "build", "-b", str(tmp_path / "build"), "build_py", "-d", str(tmp_path / "site"),
-                       cwd=PACKAGE)
+    built = run_python(
+        "setup.py", "-q", "build", "-b", str(tmp_path / "build"), "build_py", "-d", str(tmp_path / "site"), cwd=PACKAGE
+    )
     assert built.returncode == 0, built.stderr
-    program = "import swiftclip; print(swiftclip.__file__); print(swiftclip.load().classify('bee.png', ['a bee', 'a pear']))"
+    program = (
+        "import swiftclip; print(swiftclip.__file__); print(swiftclip.load().classify('bee.png', ['a bee', 'a pear']))"
+    )
     picture = ROOT / "examples" / "pictures" / "bee.png"
     shutil.copy(picture, tmp_path)
-    ran = run_python("-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {program}", cwd=tmp_path,
-                     env={"SWIFTCLIP_LIBRARY": ""})
+    ran = run_python(
+        "-c",
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {program}",
+        cwd=tmp_path,
+        env={"SWIFTCLIP_LIBRARY": ""},
+    )
     assert ran.returncode == 0, ran.stderr
     assert str(tmp_path / "site") in ran.stdout
 
 
 def test_import_needs_neither_pillow_nor_tqdm_nor_torch():
-    ran = run_python("-c", "import sys, swiftclip, swiftclip.cli; print(sorted({'PIL', 'tqdm', 'torch'} & set(sys.modules)))")
+    ran = run_python(
+        "-c", "import sys, swiftclip, swiftclip.cli; print(sorted({'PIL', 'tqdm', 'torch'} & set(sys.modules)))"
+    )
     assert ran.stdout.strip() == "[]", ran.stderr

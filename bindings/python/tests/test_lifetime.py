@@ -24,8 +24,12 @@ def test_closed_models_refuse(penguin):
     assert "closed" in repr(model)
     model.close()
     for call in (
-        lambda: model.embed_dim, lambda: model.encode_image(penguin), lambda: model.encode_text("a"), model.describe,
-        lambda: model.classify(penguin, ["a pear", "a penguin"]), lambda: model.tokenize("a"),
+        lambda: model.embed_dim,
+        lambda: model.encode_image(penguin),
+        lambda: model.encode_text("a"),
+        model.describe,
+        lambda: model.classify(penguin, ["a pear", "a penguin"]),
+        lambda: model.tokenize("a"),
     ):
         with pytest.raises(swiftclip.InvalidArgumentError, match="closed"):
             call()

@@ -120,7 +120,14 @@ def test_arrays_of_every_channel_count(channels):
 def test_views_of_arrays():
     options = Preprocess(image_size=32)
     pixels = noise(90, 80, 4, 1)
-    for view in (pixels[5:60, 7:50], pixels[::-1], pixels[:, ::-1], pixels[::2, ::3], pixels[..., :3], pixels[..., ::-1]):
+    for view in (
+        pixels[5:60, 7:50],
+        pixels[::-1],
+        pixels[:, ::-1],
+        pixels[::2, ::3],
+        pixels[..., :3],
+        pixels[..., ::-1],
+    ):
         assert (swiftclip.preprocess(view, options) == swiftclip.preprocess(view.copy(), options)).all()
     turned = pixels.transpose(1, 0, 2)
     assert (swiftclip.preprocess(turned, options) == swiftclip.preprocess(turned.copy(), options)).all()
@@ -130,10 +137,20 @@ def test_views_of_arrays():
 
 
 FILES = [
-    ("RGB", "PNG", {}), ("RGBA", "PNG", {}), ("L", "PNG", {}), ("LA", "PNG", {}), ("P", "PNG", {}), ("1", "PNG", {}),
-    ("RGB", "JPEG", {"quality": 80}), ("RGB", "JPEG", {"quality": 95, "subsampling": 0}),
-    ("RGB", "JPEG", {"quality": 60, "progressive": True}), ("L", "JPEG", {}), ("CMYK", "JPEG", {}),
-    ("RGB", "WEBP", {"quality": 75}), ("RGB", "WEBP", {"lossless": True}), ("RGBA", "WEBP", {"lossless": True}),
+    ("RGB", "PNG", {}),
+    ("RGBA", "PNG", {}),
+    ("L", "PNG", {}),
+    ("LA", "PNG", {}),
+    ("P", "PNG", {}),
+    ("1", "PNG", {}),
+    ("RGB", "JPEG", {"quality": 80}),
+    ("RGB", "JPEG", {"quality": 95, "subsampling": 0}),
+    ("RGB", "JPEG", {"quality": 60, "progressive": True}),
+    ("L", "JPEG", {}),
+    ("CMYK", "JPEG", {}),
+    ("RGB", "WEBP", {"quality": 75}),
+    ("RGB", "WEBP", {"lossless": True}),
+    ("RGBA", "WEBP", {"lossless": True}),
 ]
 
 

@@ -36,7 +36,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="surrogateescape")  # file names that are not UTF-8 go out as they came
     try:
-        status = parsed.run(parsed)
+        status: int = parsed.run(parsed)
         sys.stdout.flush()
         return status
     except SwiftCLIPError as error:

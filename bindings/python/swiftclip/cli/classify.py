@@ -15,9 +15,6 @@ from .common import add_model_arguments, commas, complain, lines_of, open_model
 from .inputs import encode_readable, expanded
 from .progress import ProgressLine
 
-Ranked = List[Tuple[str, float]]
-"""Labels with their scores, best first."""
-
 
 def add_to(commands: Any) -> None:
     """Adds the command to the program's parser."""
@@ -31,8 +28,13 @@ def add_to(commands: Any) -> None:
     labels = command.add_mutually_exclusive_group(required=True)
     labels.add_argument("--labels", metavar="A,B,...", help="the labels, with commas between them")
     labels.add_argument("--labels-file", metavar="FILE", help="the labels, one on a line; - is stdin")
-    command.add_argument("--template", action="append", default=[], metavar="TEXT",
-                         help='a prompt with {} where the label goes; may be given often. "a photo of a {}."')
+    command.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='a prompt with {} where the label goes; may be given often. "a photo of a {}."',
+    )
     command.add_argument("--templates-file", metavar="FILE", help="prompts, one on a line")
     command.add_argument("--cosine", action="store_true", help="cosines, independent of the other labels")
     command.add_argument("--top", type=int, default=5, metavar="K", help="labels shown for each picture; 0: all. 5")
@@ -44,9 +46,43 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
     """Runs the command and returns its exit status."""
+    labels, templates = _asked(arguments, command)
+    paths = expanded(arguments.pictures)
+    if not paths:
+        complain("no picture was found in " + ", ".join(arguments.pictures))
+        return 1
+    with open_model(arguments) as model:
+        with ProgressLine("labels", "prompts") as progress:
+            classifier = model.classifier(labels, templates, progress=progress)
+        with ProgressLine("pictures", "pictures") as progress:
+            embeddings, failures = encode_readable(model, paths, progress)
+        facts: Dict[str, Any] = dict(description=model.describe(), logit_scale=model.logit_scale)
+    for index, error in sorted(failures.items()):
+        complain(f"{paths[index]}: {error}")
+
+    scores = _scores(classifier, embeddings, arguments.cosine)
+    entries = [
+        Entry(path, [], error=str(failures[index]))
+        if index in failures
+        else Entry(path, _ranked(row, labels, arguments.top))
+        for index, (path, row) in enumerate(zip(paths, scores))
+    ]
+    if arguments.json:
+        print(json.dumps([_as_json(entry, arguments.cosine) for entry in entries], indent=1))
+    elif len(failures) < len(entries):
+        print("\n\n".join(_as_text(entry, arguments.cosine) for entry in entries if entry.error is None))
+    if arguments.html:
+        name = arguments.model or "the default model"
+        page = report(entries, cosines=arguments.cosine, labels=labels, templates=templates, model=name, **facts)
+        Path(arguments.html).write_text(page, encoding="utf-8")
+        complain(f"wrote {arguments.html}")
+    return 1 if failures else 0
+
+
+def _asked(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> Tuple[List[str], List[str]]:
+    """Labels and templates; ends with a usage error where they or --top make no sense."""
     labels = lines_of(arguments.labels_file) if arguments.labels_file else commas(arguments.labels)
     templates = arguments.template + (lines_of(arguments.templates_file) if arguments.templates_file else [])
-    templates = templates or list(DEFAULT_TEMPLATES)
     if not labels:
         command.error("there is no label")
     for template in templates:
@@ -54,41 +90,7 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
             command.error(f"the template {template!r} must hold {{}} exactly once, where the label goes")
     if arguments.top < 0:
         command.error(f"--top is {arguments.top}, and must be 0 or more")
-    paths = expanded(arguments.pictures)
-    if not paths:
-        complain("no picture was found in " + ", ".join(arguments.pictures))
-        return 1
-
-    with open_model(arguments) as model:
-        with ProgressLine("labels", "prompts") as progress:
-            classifier = model.classifier(labels, templates, progress=progress)
-        with ProgressLine("pictures", "pictures") as progress:
-            embeddings, failures = encode_readable(model, paths, progress)
-        described = model.describe()
-        logit_scale = model.logit_scale
-    scores = _scores(classifier, embeddings, arguments.cosine)
-    best = [_ranked(row, labels, arguments.top) for row in scores]
-
-    for index, error in sorted(failures.items()):
-        complain(f"{paths[index]}: {error}")
-    good = [index for index in range(len(paths)) if index not in failures]
-    if arguments.json:
-        kind = "cosine" if arguments.cosine else "probability"
-        print(json.dumps([_as_json(paths[i], best[i], kind, failures.get(i)) for i in range(len(paths))], indent=1))
-    else:
-        print("\n\n".join("\n".join(_as_lines(paths[i], best[i], arguments.cosine)) for i in good))
-    if arguments.html:
-        entries = [
-            Entry(paths[i], best[i] if i in set(good) else [], str(failures[i]) if i in failures else None)
-            for i in range(len(paths))
-        ]
-        page = report(
-            entries, cosines=arguments.cosine, labels=labels, templates=templates,
-            model=arguments.model or "the default model", description=described, logit_scale=logit_scale,
-        )
-        Path(arguments.html).write_text(page, encoding="utf-8", errors="replace")
-        complain(f"wrote {arguments.html}")
-    return 1 if failures else 0
+    return labels, templates or list(DEFAULT_TEMPLATES)
 
 
 def _scores(classifier: Classifier, embeddings: np.ndarray, cosines: bool) -> np.ndarray:
@@ -99,17 +101,19 @@ def _scores(classifier: Classifier, embeddings: np.ndarray, cosines: bool) -> np
     return scores
 
 
-def _ranked(row: np.ndarray, labels: Sequence[str], top: int) -> Ranked:
+def _ranked(row: np.ndarray, labels: Sequence[str], top: int) -> List[Tuple[str, float]]:
+    """The best labels with their scores, best first; of equal ones the earlier is first."""
     order = np.argsort(-row, kind="stable")[: top or None]
     return [(labels[i], float(row[i])) for i in order]
 
 
-def _as_lines(path: str, ranked: Ranked, cosines: bool) -> List[str]:
-    show = (lambda score: f"{score:7.4f}") if cosines else (lambda score: f"{100 * score:5.1f} %")
-    return [path] + [f"  {show(score)}  {label}" for label, score in ranked]
+def _as_text(entry: Entry, cosines: bool) -> str:
+    shown = [f"{score:7.4f}" if cosines else f"{100 * score:5.1f} %" for _, score in entry.labels]
+    return "\n".join([entry.path] + [f"  {score}  {label}" for score, (label, _) in zip(shown, entry.labels)])
 
 
-def _as_json(path: str, ranked: Ranked, kind: str, error: Any) -> Dict[str, Any]:
-    if error is not None:
-        return {"picture": path, "error": str(error)}
-    return {"picture": path, "labels": [{"label": label, kind: score} for label, score in ranked]}
+def _as_json(entry: Entry, cosines: bool) -> Dict[str, Any]:
+    if entry.error is not None:
+        return {"picture": entry.path, "error": entry.error}
+    kind = "cosine" if cosines else "probability"
+    return {"picture": entry.path, "labels": [{"label": label, kind: score} for label, score in entry.labels]}

@@ -27,10 +27,18 @@ def add_model_arguments(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--instructions", choices=("auto", "portable", "avx2", "avx512"), default="auto", help=argparse.SUPPRESS
     )
-    group.add_argument("--alpha", choices=("drop", "composite"), default="drop",
-                       help="what becomes of transparency: dropped (official), or laid on white")
-    group.add_argument("--orientation", choices=("ignore", "apply"), default="ignore",
-                       help="what becomes of EXIF orientation: ignored (official), or applied")
+    group.add_argument(
+        "--alpha",
+        choices=("drop", "composite"),
+        default="drop",
+        help="what becomes of transparency: dropped (official), or laid on white",
+    )
+    group.add_argument(
+        "--orientation",
+        choices=("ignore", "apply"),
+        default="ignore",
+        help="what becomes of EXIF orientation: ignored (official), or applied",
+    )
 
 
 def _threads(text: str) -> int:
@@ -43,7 +51,10 @@ def _threads(text: str) -> int:
 def open_model(arguments: argparse.Namespace) -> Model:
     """The model that `add_model_arguments` asked for."""
     return load(
-        arguments.model, arguments.textual, arguments.vocabulary, arguments.threads,
+        arguments.model,
+        arguments.textual,
+        arguments.vocabulary,
+        arguments.threads,
         instructions=arguments.instructions,
         preprocess=Preprocess(alpha=arguments.alpha, orientation=arguments.orientation),
     )

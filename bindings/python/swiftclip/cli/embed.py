@@ -30,7 +30,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("pictures", nargs="*", metavar="PICTURE", help="JPEG, PNG or WebP; a folder or a pattern too")
     command.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text; may be given often")
     command.add_argument("--texts-file", metavar="FILE", help="texts, one on a line; - is stdin")
-    command.add_argument("-o", "--output", metavar="FILE", help=".npy, .npz or .jsonl; without it, JSON lines on stdout")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help=".npy, .npz or .jsonl; without it, JSON lines on stdout"
+    )
     command.add_argument("--normalize", action="store_true", help="scale every embedding to length 1")
     command.add_argument("--truncate", action="store_true", help="cut texts that are too long")
     add_model_arguments(command)
@@ -69,9 +71,7 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
     return 1 if failures else 0
 
 
-def _write(
-    output: Any, suffix: str, inputs: List[str], pictures: int, embeddings: np.ndarray, kept: List[int]
-) -> None:
+def _write(output: Any, suffix: str, inputs: List[str], pictures: int, embeddings: np.ndarray, kept: List[int]) -> None:
     if suffix == ".npy":
         np.save(output, embeddings)
     elif suffix == ".npz":
@@ -83,9 +83,7 @@ def _write(
             _write_lines(file, inputs, pictures, embeddings, kept)
 
 
-def _write_lines(
-    file: IO[str], inputs: List[str], pictures: int, embeddings: np.ndarray, kept: List[int]
-) -> None:
+def _write_lines(file: IO[str], inputs: List[str], pictures: int, embeddings: np.ndarray, kept: List[int]) -> None:
     for index in kept:
         kind = "picture" if index < pictures else "text"
         row = {"input": inputs[index], "kind": kind, "embedding": embeddings[index].tolist()}

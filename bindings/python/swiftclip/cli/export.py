@@ -19,9 +19,15 @@ def add_to(commands: Any) -> None:
     )
     command.add_argument("name", metavar="NAME", help='as in the official clip, such as "ViT-B/32", or as in open_clip')
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
-    command.add_argument("--pretrained", metavar="TAG", help='open_clip\'s tag of the weights; "openai" for official names')
-    command.add_argument("--package", choices=("auto", "open_clip", "clip"), default="auto",
-                         help="where the model comes from; auto: open_clip if it is installed, else clip")
+    command.add_argument(
+        "--pretrained", metavar="TAG", help='open_clip\'s tag of the weights; "openai" for official names'
+    )
+    command.add_argument(
+        "--package",
+        choices=("auto", "open_clip", "clip"),
+        default="auto",
+        help="where the model comes from; auto: open_clip if it is installed, else clip",
+    )
     command.add_argument("--random-weights", action="store_true", help="for tests: no download, random weights")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the random weights")
     command.set_defaults(run=lambda arguments: run(arguments, command))
@@ -34,7 +40,9 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
     if arguments.random_weights and arguments.pretrained:
         command.error("--random-weights and --pretrained exclude each other")
     source = named(
-        arguments.name, arguments.pretrained, package=arguments.package,
+        arguments.name,
+        arguments.pretrained,
+        package=arguments.package,
         random_seed=arguments.seed if arguments.random_weights else None,
     )
     complain(f"making {source.title} from {source.package}")
