@@ -10,8 +10,12 @@ struct Geometry {
   /// Whether the resize changes nothing, so that Pillow skips it.
   var isUnchanged: Bool { resizedWidth == width && resizedHeight == height }
 
-  /// Pillow resizes the rows' axis first when a picture is over 100 times taller than wide and shrinks.
-  var isVerticalFirst: Bool { height / 100 >= width && height > width * 100 && resizedHeight < height }
+  /// Whether the pass along y comes first: since version 13 Pillow does that where the height shrinks by more
+  /// than twice the pixels that the width does. The order decides how the pass in between is rounded.
+  var isVerticalFirst: Bool {
+    let shrinkage = height - resizedHeight
+    return shrinkage > 0 && shrinkage > (width - resizedWidth) * 2
+  }
 
   init(width: Int, height: Int, size: Int) {
     self.width = width
