@@ -1,0 +1,38 @@
+import Foundation
+import ONNXImport
+import Testing
+
+/// Files that the real exporters wrote, computed by the plain reference and compared with PyTorch's answers.
+@Suite struct ExporterTests {
+  @Test(arguments: Fixtures.golden.keys.sorted())
+  func agreesWithPyTorch(name: String) throws {
+    let golden = try #require(Fixtures.golden[name])
+    let model = try importModel(path: Fixtures.path(name))
+    if let expected = golden.image {
+      guard case .visionTransformer(let tower) = try #require(model.image) else { return }
+      #expect(tower.normalised == golden.normalised)
+      for (i, row) in expected.enumerated() {
+        let answer = try ReferenceEncoder.encode(tower, picture: Fixtures.picture(i))
+        #expect(relativeError(answer, golden.normalised ? unit(row) : row) < 1e-5)
+      }
+      #expect(tower.blocks.allSatisfy { !$0.causal && "\($0.activation)" == golden.activation })
+    } else {
+      #expect(model.image == nil)
+    }
+    if let expected = golden.text {
+      let tower = try #require(model.text)
+      #expect(tower.normalised == golden.normalised)
+      for (i, row) in expected.enumerated() {
+        let answer = try ReferenceEncoder.encode(tower, tokens: Fixtures.tokens[i])
+        #expect(relativeError(answer, golden.normalised ? unit(row) : row) < 1e-5)
+      }
+      #expect(tower.blocks.allSatisfy { $0.causal && "\($0.activation)" == golden.activation })
+    } else {
+      #expect(model.text == nil)
+    }
+    if let scale = golden.logit_scale {
+      let found = try #require(model.logitScale)
+      #expect(abs(Double(found) / scale - 1) < 1e-6)
+    }
+  }
+}
