@@ -16,7 +16,7 @@ enum CharacterRepairs {
 
   /// C1 control characters as Windows-1252, like browsers.
   static func replacingC1Controls(_ text: Scalars) -> Scalars {
-    mapped(text, where: { 0x80...0x9F ~= $0 }) { LegacyEncodings.windows1252(UInt8($0)) }
+    mapped(text, where: { 0x80...0x9F ~= $0 }, to: { LegacyEncodings.windows1252(UInt8($0)) })
   }
 
   private static let ligatures = TableReader.map(Tables.ligatures)
@@ -24,11 +24,11 @@ enum CharacterRepairs {
 
   /// Curly quotes and their like as straight ones.
   private static func uncurlingQuotes(_ text: Scalars) -> Scalars {
-    mapped(text, where: { $0 == 0x2BC || 0x2018...0x201F ~= $0 }) { $0 < 0x201C ? 0x27 : 0x22 }
+    mapped(text, where: { $0 == 0x2BC || 0x2018...0x201F ~= $0 }, to: { $0 < 0x201C ? 0x27 : 0x22 })
   }
 
   private static func mapped(
-    _ text: Scalars, where applies: (UInt32) -> Bool, _ replacement: (UInt32) -> UInt32
+    _ text: Scalars, where applies: (UInt32) -> Bool, to replacement: (UInt32) -> UInt32
   ) -> Scalars {
     guard let first = text.firstIndex(where: applies) else { return text }
     var text = text

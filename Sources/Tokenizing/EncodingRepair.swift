@@ -42,7 +42,7 @@ enum EncodingRepair {
 
   /// ftfy's `decode_inconsistent_utf8`: repairs each run that looks like UTF-8 and is bad by itself, where
   /// the whole is not of one encoding.
-  private static func decodingInconsistentUTF8(
+  static func decodingInconsistentUTF8(
     _ text: Scalars, depth: Int, effort: inout Effort
   ) throws(TokenizerError) -> Scalars {
     var result = Scalars()

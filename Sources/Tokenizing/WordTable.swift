@@ -17,7 +17,7 @@ struct WordTable: Sendable {
   /// The key of a word, or nil if the table cannot hold it.
   @inline(__always)
   static func key(_ text: [UInt8], _ word: Range<Int>) -> UInt64? {
-    guard word.count <= longestWord else { return nil }
+    guard 1...longestWord ~= word.count else { return nil }
     var key: UInt64 = 0
     for i in word {
       guard 0x61...0x7A ~= text[i] else { return nil }
