@@ -28,7 +28,8 @@ extension Interpreter {
     case "Clip": return try clip(call)
     case "Neg":
       let value = try call.input(0)
-      let minus = program.kind(value) == .float ? try program.constant(float: -1) : try program.constant(integer: -1)
+      let minus =
+        program.kind(value) == .float ? try program.constant(float: -1) : try program.constant(integer: -1)
       return try program.binary(.multiply, value, minus)
     case "Not": return try one(.not, call)
     case "Abs": return try one(.abs, call)
@@ -73,7 +74,9 @@ extension Interpreter {
 
   private mutating func logical(_ function: Binary, _ call: Call) throws(ImportError) -> Value {
     let (a, b) = (try call.input(0), try call.input(1))
-    guard program.kind(a) == .bool, program.kind(b) == .bool else { throw .unsupported("combines bits of integers") }
+    guard program.kind(a) == .bool, program.kind(b) == .bool else {
+      throw .unsupported("combines bits of integers")
+    }
     return try program.binary(function, a, b)
   }
 
@@ -86,8 +89,12 @@ extension Interpreter {
   private mutating func clip(_ call: Call) throws(ImportError) -> Value {
     var value = try call.input(0)
     if call.version < 11 {
-      if let low = call.float("min") { value = try program.binary(.maximum, value, program.constant(float: low)) }
-      if let high = call.float("max") { value = try program.binary(.minimum, value, program.constant(float: high)) }
+      if let low = call.float("min") {
+        value = try program.binary(.maximum, value, program.constant(float: low))
+      }
+      if let high = call.float("max") {
+        value = try program.binary(.minimum, value, program.constant(float: high))
+      }
       return value
     }
     if let low = call.optional(1) { value = try program.binary(.maximum, value, low) }
@@ -118,7 +125,10 @@ extension Interpreter {
     let axis = try program.axis(number, rank: value.shape.count)
     var list = try program.integers(value)
     let inner = value.shape[(axis + 1)...].reduce(1, &*)
-    for i in list.indices where i / max(inner, 1) % value.shape[axis] > 0 { list[i] = list[i] &+ list[i - inner] }
-    return try program.constant(ConstantTensor(list, type: program.constant(value)?.type ?? .int64), shape: value.shape)
+    for i in list.indices where i / max(inner, 1) % value.shape[axis] > 0 {
+      list[i] = list[i] &+ list[i - inner]
+    }
+    return try program.constant(
+      ConstantTensor(list, type: program.constant(value)?.type ?? .int64), shape: value.shape)
   }
 }

@@ -41,7 +41,8 @@ struct InputBinder {
   mutating func bind(_ input: InputRecord) throws(ImportError) -> BoundInput {
     let name = quoted(input.name)
     guard let shape = input.shape, let type = input.elementType.flatMap(ElementType.init(rawValue:)) else {
-      throw .unsupported("input \(name) has no type or shape; export with shapes, or run shape inference first")
+      throw .unsupported(
+        "input \(name) has no type or shape; export with shapes, or run shape inference first")
     }
     switch (type.kind, shape.count) {
     case (.float, 4):

@@ -42,7 +42,8 @@ extension Program {
       operands[k].with(
         Layout(
           offset: operands[k].layout.offset,
-          atoms: order.map { Layout.Atom(size: digits.sizes[$0], stride: digits.strides[k][$0]) }, shape: [run]))
+          atoms: order.map { Layout.Atom(size: digits.sizes[$0], stride: digits.strides[k][$0]) },
+          shape: [run]))
     }
     let atoms = digits.sizes.indices.map { Layout.Atom(size: digits.sizes[$0], stride: places[$0]) }
     return Arrangement(operands: arranged, result: Layout(offset: 0, atoms: atoms, shape: shape), count: run)
@@ -83,7 +84,9 @@ extension Program {
     switch function {
     case .square:
       // |x|² = x²
-      if case .unary(.abs, let inner) = operation(x), let under = through(x, inner) { return try simplified(.square, under) }
+      if case .unary(.abs, let inner) = operation(x), let under = through(x, inner) {
+        return try simplified(.square, under)
+      }
       if case .scale(let inner, let factor) = operation(x), let under = through(x, inner) {
         return try scaled(simplified(.square, under), by: factor * factor)
       }
@@ -142,7 +145,8 @@ extension Program {
       if let same = try identity(function, x, y) { return try finish(arrangement, same) }
       try spend(arrangement.count)
       return try finish(
-        arrangement, constant(try fold(function, first, x.layout, second, y.layout), shape: [arrangement.count]))
+        arrangement,
+        constant(try fold(function, first, x.layout, second, y.layout), shape: [arrangement.count]))
     }
     let result =
       kind(x) == .float && kind(y) == .float
@@ -173,7 +177,9 @@ extension Program {
     return try constant(value)?.floats(Layout(offset: value.layout.offset, atoms: [], shape: [])).first
   }
 
-  private mutating func simplifiedFloat(_ function: Binary, _ a: Value, _ b: Value) throws(ImportError) -> Value {
+  private mutating func simplifiedFloat(_ function: Binary, _ a: Value, _ b: Value) throws(ImportError)
+    -> Value
+  {
     var (x, y) = (a, b)
     if function.isCommutative && isConstant(x) { swap(&x, &y) }
     let amount = try scalar(y).map(Double.init)
@@ -200,7 +206,9 @@ extension Program {
       if let amount { return try power(x, amount) }
     default: break
     }
-    if function.isCommutative && x.expression > y.expression && !isConstant(x) && !isConstant(y) { swap(&x, &y) }
+    if function.isCommutative && x.expression > y.expression && !isConstant(x) && !isConstant(y) {
+      swap(&x, &y)
+    }
     return try intern(
       .binary(function, x, y), shape: x.shape, kind: function.isPredicate ? .bool : .float,
       range: function.isPredicate ? 0...1 : nil)
@@ -218,7 +226,9 @@ extension Program {
   }
 
   /// Integers that depend on the input: token ids and what is found in them. Known ranges settle comparisons.
-  private mutating func simplifiedInteger(_ function: Binary, _ a: Value, _ b: Value) throws(ImportError) -> Value {
+  private mutating func simplifiedInteger(_ function: Binary, _ a: Value, _ b: Value) throws(ImportError)
+    -> Value
+  {
     var (x, y) = (a, b)
     if function.isCommutative && isConstant(x) { swap(&x, &y) }
     let amount = try scalar(y).map(Double.init)
@@ -228,7 +238,11 @@ extension Program {
     switch function {
     case .add:
       if amount == 0 { return x }
-      if let left, let right { result = left.lowerBound &+ right.lowerBound...left.upperBound &+ right.upperBound }
+      if let left, let right, max(left.upperBound, right.upperBound) <= Limit.elements,
+        min(left.lowerBound, right.lowerBound) >= -Limit.elements
+      {
+        result = left.lowerBound + right.lowerBound...left.upperBound + right.upperBound
+      }
     case .multiply:
       if amount == 1 { return x }
     case .subtract where amount == 0: return x
@@ -237,8 +251,12 @@ extension Program {
     case .less, .lessOrEqual:
       if let left, let right {
         let strict = function == .less
-        if strict ? left.upperBound < right.lowerBound : left.upperBound <= right.lowerBound { return try truth(true, x) }
-        if strict ? left.lowerBound >= right.upperBound : left.lowerBound > right.upperBound { return try truth(false, x) }
+        if strict ? left.upperBound < right.lowerBound : left.upperBound <= right.lowerBound {
+          return try truth(true, x)
+        }
+        if strict ? left.lowerBound >= right.upperBound : left.lowerBound > right.upperBound {
+          return try truth(false, x)
+        }
       }
     case .equal:
       if let left, let right, !left.overlaps(right) { return try truth(false, x) }
@@ -246,7 +264,9 @@ extension Program {
       if let amount { return (amount != 0) == (function == .and) ? x : try truth(function == .or, x) }
     default: break
     }
-    if function.isCommutative && x.expression > y.expression && !isConstant(x) && !isConstant(y) { swap(&x, &y) }
+    if function.isCommutative && x.expression > y.expression && !isConstant(x) && !isConstant(y) {
+      swap(&x, &y)
+    }
     return try intern(
       .binary(function, x, y), shape: x.shape, kind: function.isPredicate ? .bool : .int,
       range: function.isPredicate ? 0...1 : result)
@@ -263,7 +283,8 @@ extension Program {
     guard let tensor = constant(value) else { return expressions[value.expression].range }
     guard value.count <= 4096, tensor.type.kind != .float else { return nil }
     let integers = try tensor.integers(value.layout)
-    guard let low = integers.min(), let high = integers.max(), low > -Limit.elements, high < Limit.elements else {
+    guard let low = integers.min(), let high = integers.max(), low > -Limit.elements, high < Limit.elements
+    else {
       return nil
     }
     return low...high
@@ -294,8 +315,12 @@ extension Program {
         return try constant(try foldChoice(truth, c, first, x, second, y), shape: [count])
       }
       // What a softmax gives no weight is the same whether it is replaced by a huge negative number or gets one added.
-      if let fill = try scalar(y), fill <= Program.maskFill { return try masked(x, truth.integers(c.layout), fill, hide: 0) }
-      if let fill = try scalar(x), fill <= Program.maskFill { return try masked(y, truth.integers(c.layout), fill, hide: 1) }
+      if let fill = try scalar(y), fill <= Program.maskFill {
+        return try masked(x, truth.integers(c.layout), fill, hide: 0)
+      }
+      if let fill = try scalar(x), fill <= Program.maskFill {
+        return try masked(y, truth.integers(c.layout), fill, hide: 1)
+      }
     }
     // A guard against rows that see nothing. Masks that hide whole rows are refused when the attention is read.
     if case .unary(.isNaN, let tested) = operation(c), through(c, tested) == y, try scalar(x) == 0,
@@ -325,6 +350,7 @@ extension Program {
   private mutating func emptyConstant(like value: Value, shape: [Int]) throws(ImportError) -> Value {
     guard Layout.count(shape) == 0 else { throw .unsupported("computes with an empty tensor") }
     return try constant(
-      ConstantTensor(type: constant(value)?.type ?? .float32, count: 0, elements: .integers([])), shape: shape)
+      ConstantTensor(type: constant(value)?.type ?? .float32, count: 0, elements: .integers([])), shape: shape
+    )
   }
 }

@@ -63,7 +63,8 @@ enum Operation: Hashable {
 }
 
 enum Unary: Hashable {
-  case sigmoid, erf, tanh, exp, log, sqrt, reciprocal, square, abs, isNaN, not, floor, ceil, round, sign, isInfinite
+  case sigmoid, erf, tanh, exp, log, sqrt, reciprocal, square, abs, isNaN, not, floor, ceil, round, sign,
+    isInfinite
   case toInteger(ElementType)
   case toFloat(ElementType)
 }
@@ -159,7 +160,9 @@ struct Program: ~Copyable {
       case .stored: break
       }
     }
-    if let key, let index = knownIntegers[key] { return Value(expression: index, layout: Layout(dense: shape)) }
+    if let key, let index = knownIntegers[key] {
+      return Value(expression: index, layout: Layout(dense: shape))
+    }
     constants.append(tensor)
     let value = try intern(.constant(constants.count - 1), shape: shape, kind: tensor.type.kind)
     if let key { knownIntegers[key] = value.expression }
@@ -177,7 +180,8 @@ struct Program: ~Copyable {
   /// Takes `count` elements from the folding budget.
   mutating func spend(_ count: Int) throws(ImportError) {
     guard count <= budget else {
-      throw .outOfMemory("would compute more constants than a file of this size can need; simplify the model first")
+      throw .outOfMemory(
+        "would compute more constants than a file of this size can need; simplify the model first")
     }
     budget -= count
   }
@@ -198,24 +202,5 @@ struct Program: ~Copyable {
     }
     try spend(value.count)
     return try tensor.floats(value.layout)
-  }
-
-  /// The one number that a constant repeats, or nil where it has several or is large.
-  func uniform(_ value: Value) throws(ImportError) -> Float? {
-    guard let tensor = constant(value), value.count > 0 else { return nil }
-    let distinct = Layout(
-      offset: value.layout.offset, atoms: value.layout.atoms.filter { $0.stride != 0 }, shape: value.layout.atoms
-        .filter { $0.stride != 0 }.map(\.size))
-    guard distinct.count <= 1 << 16 else { return nil }
-    // Looking at the first and the last first keeps large weights unread.
-    let floats = try tensor.floats(distinct.count > 1 ? Layout(offset: distinct.offset, atoms: [], shape: []) : distinct)
-    guard let first = floats.first else { return nil }
-    if distinct.count > 1 {
-      var last = distinct.offset
-      for atom in distinct.atoms { last = last &+ (atom.size - 1) &* atom.stride }
-      guard try tensor.floats(Layout(offset: last, atoms: [], shape: [])).first == first else { return nil }
-      guard try tensor.floats(distinct).allSatisfy({ $0 == first }) else { return nil }
-    }
-    return first
   }
 }

@@ -3,7 +3,8 @@ extension ImportedModel {
   func fingerprint() throws(ImportError) -> String {
     var parts: [String] = ["\(String(describing: logitScale))"]
     if case .visionTransformer(let tower) = image {
-      parts.append("\(tower.imageSize) \(tower.patchSize) \(tower.channels) \(tower.tokens) \(tower.normalised)")
+      parts.append(
+        "\(tower.imageSize) \(tower.patchSize) \(tower.channels) \(tower.tokens) \(tower.normalised)")
       parts.append(try Fingerprint.of(tower.patchEmbedding))
       parts.append(try Fingerprint.of(tower.classToken) + Fingerprint.of(tower.positions))
       parts.append(try Fingerprint.of(tower.preNorm) + Fingerprint.of(tower.postNorm))
@@ -32,7 +33,8 @@ private enum Fingerprint {
 
   static func of(_ layer: Linear?) throws(ImportError) -> String {
     guard let layer else { return "none" }
-    return try of(layer.weight) + (try layer.bias.map { (bias) throws(ImportError) in try of(bias) } ?? "none")
+    return try of(layer.weight)
+      + (try layer.bias.map { (bias) throws(ImportError) in try of(bias) } ?? "none")
   }
 
   static func of(_ norm: Norm?) throws(ImportError) -> String {

@@ -4,6 +4,8 @@ import Glibc
 extension Program {
   func fold(_ function: Unary, _ x: ConstantTensor, _ layout: Layout) throws(ImportError) -> ConstantTensor {
     switch function {
+    case .toInteger(.bool) where x.type.kind == .float:
+      return ConstantTensor(try x.floats(layout).map { $0 == 0 ? 0 : 1 }, type: .bool)
     case .toInteger(let type):
       let range = type.integerRange ?? Int.min...Int.max
       return ConstantTensor(
@@ -75,7 +77,9 @@ extension Program {
     return ConstantTensor(result, type: a.type)
   }
 
-  private func compare<T: Comparable & ExpressibleByIntegerLiteral>(_ function: Binary, _ x: T, _ y: T) -> Bool {
+  private func compare<T: Comparable & ExpressibleByIntegerLiteral>(_ function: Binary, _ x: T, _ y: T)
+    -> Bool
+  {
     switch function {
     case .equal: x == y
     case .less: x < y
@@ -109,7 +113,9 @@ extension Program {
     case .maximum: return max(x, y)
     case .power:
       let power = pow(Double(x), Double(y))
-      guard let exact = Int(exactly: power.rounded(.towardZero)) else { throw .malformed("overflows an integer") }
+      guard let exact = Int(exactly: power.rounded(.towardZero)) else {
+        throw .malformed("overflows an integer")
+      }
       return exact
     case .divide, .modulo:
       guard y != 0 else { throw .malformed("divides by zero") }
@@ -133,7 +139,8 @@ extension Program {
     return ConstantTensor(truth.indices.map { truth[$0] != 0 ? p[$0] : q[$0] }, type: a.type)
   }
 
-  func fold(_ reduction: Reduction, _ x: ConstantTensor, _ rows: Layout) throws(ImportError) -> ConstantTensor {
+  func fold(_ reduction: Reduction, _ x: ConstantTensor, _ rows: Layout) throws(ImportError) -> ConstantTensor
+  {
     let (count, columns) = (rows.shape[0], rows.shape[1])
     if x.type.kind == .float {
       let values = try x.floats(rows)
@@ -179,7 +186,9 @@ extension Program {
 
   /// The product of two constants, which exporters leave for small ones only.
   mutating func foldedProduct(_ a: Value, _ b: Value) throws(ImportError) -> Value {
-    guard a.shape.count == 2, b.shape.count == 2 else { throw .unsupported("multiplies constants of more than two axes") }
+    guard a.shape.count == 2, b.shape.count == 2 else {
+      throw .unsupported("multiplies constants of more than two axes")
+    }
     let (m, k, n) = (a.shape[0], a.shape[1], b.shape[1])
     let (area, tooWide) = m.multipliedReportingOverflow(by: n)
     let (size, tooDeep) = area.multipliedReportingOverflow(by: k)

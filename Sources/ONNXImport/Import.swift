@@ -48,7 +48,9 @@ struct Importer {
         "uses operator set \(opset); \(Importer.opsets.lowerBound) to \(Importer.opsets.upperBound) are supported. "
           + "Export with opset_version=17, or convert it with onnx.version_converter")
     }
-    guard graph.sparseInitializers == 0 else { throw .unsupported("has sparse initialisers, which are not supported") }
+    guard graph.sparseInitializers == 0 else {
+      throw .unsupported("has sparse initialisers, which are not supported")
+    }
     self.graph = graph
     self.opset = opset
   }
@@ -64,7 +66,9 @@ struct Importer {
   func importModel() throws(ImportError) -> ImportedModel {
     var binding = Binding(batches: Binding.first, contextLength: Importer.probeLength, imageSize: 0)
     var reading = try settledImageSize(&binding)
-    if reading.hasSymbolicLength, reading.positionCapacity > 1, reading.positionCapacity != binding.contextLength {
+    if reading.hasSymbolicLength, reading.positionCapacity > 1,
+      reading.positionCapacity != binding.contextLength
+    {
       binding.contextLength = reading.positionCapacity
       reading = try read(binding)
     }
@@ -119,7 +123,7 @@ struct Importer {
   /// Constant folding may make as many elements as the file has bytes several times over, and what shapes need.
   private var budget: Int {
     let (large, overflow) = region.count.multipliedReportingOverflow(by: 4)
-    return overflow ? region.count : max(large, 0) + (1 << 26)
+    return overflow ? region.count : max(large, 0) + (1 << 24)
   }
 
   private func read(_ binding: Binding) throws(ImportError) -> Reading {
@@ -182,7 +186,8 @@ struct Importer {
     for (i, input) in inputs.enumerated() {
       switch roles[i] {
       case .picture: values[input.name] = try interpreter.program.intern(.input(i), shape: bound[i].shape)
-      case .tokens: values[input.name] = try interpreter.program.intern(.input(i), shape: bound[i].shape, kind: .int)
+      case .tokens:
+        values[input.name] = try interpreter.program.intern(.input(i), shape: bound[i].shape, kind: .int)
       case .ones:
         // An attention mask; see checkMaskIsIdle.
         let type = input.elementType.flatMap(ElementType.init(rawValue:)) ?? .int64
@@ -210,7 +215,8 @@ struct Importer {
     let found = interpreter.program.lookedUpInputs()
     guard found.count <= 1 else {
       let names = found.sorted().map { quoted(inputs[$0].name) }.joined(separator: " and ")
-      throw .unsupported("inputs \(names) both look up embeddings; export with fixed position ids, tokens as the only ids")
+      throw .unsupported(
+        "inputs \(names) both look up embeddings; export with fixed position ids, tokens as the only ids")
     }
     return found.first
   }

@@ -44,7 +44,8 @@ struct Interpreter: ~Copyable {
     self.tensors = tensors
     program = Program(budget: budget)
     for function in model.functions {
-      functions[FunctionKey(domain: function.domain, name: function.name, overload: function.overload)] = function
+      functions[FunctionKey(domain: function.domain, name: function.name, overload: function.overload)] =
+        function
     }
   }
 
@@ -78,6 +79,7 @@ struct Interpreter: ~Copyable {
 
   /// Reads the nodes that `wanted` needs, each after those that it needs itself, whatever order the file has.
   private mutating func read(_ nodes: [NodeRecord], wanted: [String]) throws(ImportError) -> [Outcome] {
+    try count(nodes.count)
     var producers: [String: Int] = [:]
     for (i, node) in nodes.enumerated() {
       for output in node.outputs where !output.isEmpty {
@@ -93,7 +95,8 @@ struct Interpreter: ~Copyable {
       guard let i = producers[name], states[i] != .done else { return }
       guard states[i] == .new else {
         throw .malformed(
-          "the graph has a cycle through node \(quoted(nodes[i].name)) (\(nodes[i].operation)), output \(quoted(name))")
+          "the graph has a cycle through node \(quoted(nodes[i].name)) (\(nodes[i].operation)), output \(quoted(name))"
+        )
       }
       states[i] = .open
       stack.append(Visit(node: i, needs: nodes[i].inputs + captured(nodes[i], depth: 0)))
@@ -149,13 +152,17 @@ struct Interpreter: ~Copyable {
     return try program.constant(tensor, shape: shape)
   }
 
-  // MARK: One node
-
-  private mutating func read(_ node: NodeRecord) throws(ImportError) {
-    nodesRead += 1
+  /// Functions that call functions multiply: their nodes are counted.
+  private mutating func count(_ nodes: Int) throws(ImportError) {
+    nodesRead += nodes
     guard nodesRead <= Interpreter.mostNodes else {
       throw .malformed("calls functions so often that more than \(Interpreter.mostNodes) nodes result")
     }
+  }
+
+  // MARK: One node
+
+  private mutating func read(_ node: NodeRecord) throws(ImportError) {
     origins.append(
       Origin(operation: node.operation, name: node.name, output: node.outputs.first ?? ""))
     let origin = origins.count - 1
@@ -163,15 +170,16 @@ struct Interpreter: ~Copyable {
     let top = frames.count - 1
     do {
       let outputs = try evaluate(node)
-      for (name, value) in zip(node.outputs, outputs) where !name.isEmpty { frames[top].names[name] = .value(value) }
+      for (name, value) in zip(node.outputs, outputs) where !name.isEmpty {
+        frames[top].names[name] = .value(value)
+      }
       for name in node.outputs.dropFirst(outputs.count) where !name.isEmpty {
         let error = ImportError.unsupported("its output \(quoted(name)) is not supported")
         frames[top].names[name] = .refused(located(error, origin))
       }
     } catch {
       // The first refusal passes through every node that depends on it unchanged.
-      let located = frames.count - 1 == top ? error : located(error, origin)
-      for name in node.outputs where !name.isEmpty { frames[top].names[name] = .refused(located) }
+      for name in node.outputs where !name.isEmpty { frames[top].names[name] = .refused(error) }
     }
   }
 

@@ -183,7 +183,8 @@ struct Layout: Hashable {
       }
       // The innermost part of the digit that fits the axis it walks, then what is left over the next axis.
       while size > 1 {
-        guard stride > 0, let dim = dims.indices.first(where: { stride % runs[$0] == 0 && stride / runs[$0] < dims[$0] })
+        guard stride > 0,
+          let dim = dims.indices.first(where: { stride % runs[$0] == 0 && stride / runs[$0] < dims[$0] })
         else { return nil }
         let step = stride / runs[dim]
         if (size - 1) &* step < dims[dim] {

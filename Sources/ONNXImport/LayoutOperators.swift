@@ -7,7 +7,9 @@ extension Interpreter {
     case "Flatten":
       let value = try call.input(0)
       let axis = call.integer("axis") ?? 1
-      guard axis >= -value.shape.count, axis <= value.shape.count else { throw .malformed("has axis \(axis)") }
+      guard axis >= -value.shape.count, axis <= value.shape.count else {
+        throw .malformed("has axis \(axis)")
+      }
       let split = axis < 0 ? axis + value.shape.count : axis
       let shape = [value.shape[..<split].reduce(1, &*), value.shape[split...].reduce(1, &*)]
       return [value.with(value.layout.reshaped(shape))]
@@ -76,7 +78,8 @@ extension Interpreter {
     guard gone.allSatisfy({ value.shape[$0] == 1 }) else {
       throw .malformed("squeezes axes \(gone.sorted()) of shape \(value.shape), which are not all 1")
     }
-    return value.with(value.layout.reshaped(value.shape.indices.filter { !gone.contains($0) }.map { value.shape[$0] }))
+    return value.with(
+      value.layout.reshaped(value.shape.indices.filter { !gone.contains($0) }.map { value.shape[$0] }))
   }
 
   private mutating func unsqueeze(_ call: Call) throws(ImportError) -> Value {
@@ -86,7 +89,9 @@ extension Interpreter {
     guard rank <= Limit.rank else { throw .unsupported("makes \(rank) axes") }
     var added = Set<Int>()
     for number in numbers {
-      guard added.insert(try program.axis(number, rank: rank)).inserted else { throw .malformed("repeats an axis") }
+      guard added.insert(try program.axis(number, rank: rank)).inserted else {
+        throw .malformed("repeats an axis")
+      }
     }
     var rest = value.shape[...]
     let shape = (0..<rank).map { added.contains($0) ? 1 : rest.popFirst() ?? 1 }
@@ -96,7 +101,8 @@ extension Interpreter {
   private mutating func tile(_ call: Call) throws(ImportError) -> Value {
     let value = try call.input(0)
     let repeats = try program.integers(call.input(1))
-    guard repeats.count == value.shape.count, repeats.allSatisfy({ $0 > 0 }), let axes = value.layout.axes() else {
+    guard repeats.count == value.shape.count, repeats.allSatisfy({ $0 > 0 }), let axes = value.layout.axes()
+    else {
       throw .unsupported("repeats \(repeats) times the axes \(value.shape)")
     }
     var shape: [Int] = []
@@ -142,7 +148,9 @@ extension Interpreter {
   ) throws(ImportError) -> Value {
     let size = value.shape[axis]
     guard step != 0 else { throw .malformed("has step 0") }
-    func place(_ i: Int, _ low: Int, _ high: Int) -> Int { min(max(i < 0 ? (i < -size ? -1 : i + size) : i, low), high) }
+    func place(_ i: Int, _ low: Int, _ high: Int) -> Int {
+      min(max(i < 0 ? (i < -size ? -1 : i + size) : i, low), high)
+    }
     let count: Int
     let first: Int
     if step > 0 {
@@ -156,7 +164,9 @@ extension Interpreter {
       count = first > last ? (first - last - 1) / -step + 1 : 0
     }
     if count == 0 {
-      guard program.isConstant(value) else { throw .unsupported("takes nothing of a value that depends on the input") }
+      guard program.isConstant(value) else {
+        throw .unsupported("takes nothing of a value that depends on the input")
+      }
       var shape = value.shape
       shape[axis] = 0
       let type = program.constant(value)?.type ?? .int64
@@ -185,7 +195,9 @@ extension Interpreter {
       sizes = try program.integers(given)
     } else {
       let parts = call.integer("num_outputs") ?? call.node.outputs.count
-      guard parts > 0, parts == call.node.outputs.count else { throw .malformed("splits into \(parts) parts") }
+      guard parts > 0, parts == call.node.outputs.count else {
+        throw .malformed("splits into \(parts) parts")
+      }
       let each = (size + parts - 1) / parts
       sizes = (0..<parts).map { max(0, min(each, size - $0 * each)) }
     }
@@ -248,7 +260,9 @@ extension Interpreter {
   /// The places of an axis in order: a view where they are evenly spaced, joined pieces otherwise.
   private mutating func take(_ places: [Int], of data: Value, axis: Int) throws(ImportError) -> Value {
     guard let first = places.first else {
-      guard program.isConstant(data) else { throw .unsupported("takes nothing of a value that depends on the input") }
+      guard program.isConstant(data) else {
+        throw .unsupported("takes nothing of a value that depends on the input")
+      }
       return try slice(data, axis: axis, start: 0, end: 0, step: 1)
     }
     let step = places.count > 1 ? places[1] - first : 1
@@ -261,7 +275,9 @@ extension Interpreter {
       shape[axis] = places.count
       return try expanded(one, to: shape)
     }
-    guard places.count <= 4096 || program.isConstant(data) else { throw .unsupported("takes scattered places") }
+    guard places.count <= 4096 || program.isConstant(data) else {
+      throw .unsupported("takes scattered places")
+    }
     try program.spend(places.count)
     var parts: [Value] = []
     for place in places { parts.append(try cut(data, axis: axis, start: place, count: 1)) }
@@ -288,9 +304,12 @@ extension Interpreter {
       let size = data.shape[i]
       if program.isConstant(column) {
         let list = try program.integers(column)
-        guard list.allSatisfy({ $0 >= 0 && $0 < size }) else { throw .unsupported("has indices outside of 0..<\(size)") }
+        guard list.allSatisfy({ $0 >= 0 && $0 < size }) else {
+          throw .unsupported("has indices outside of 0..<\(size)")
+        }
       } else {
-        guard let range = program[column.expression].range, range.lowerBound >= 0, range.upperBound < size else {
+        guard let range = program[column.expression].range, range.lowerBound >= 0, range.upperBound < size
+        else {
           throw .unsupported("has indices that are not known to be in 0..<\(size)")
         }
       }
@@ -319,7 +338,9 @@ extension Interpreter {
 extension Program {
   /// The value itself, or the same elements of one part where it lies inside one part of a Concat.
   func insidePart(_ value: Value) -> Value {
-    guard case .concat(let parts) = operation(value), value.count > 0, let first = parts.first else { return value }
+    guard case .concat(let parts) = operation(value), value.count > 0, let first = parts.first else {
+      return value
+    }
     let (outer, inner) = (first.shape[0], first.shape[2])
     let total = parts.reduce(0) { $0 + $1.shape[1] }
     guard let digits = value.layout.digits(over: [outer, total, inner]) else { return value }
@@ -334,7 +355,9 @@ extension Program {
         let atoms = digits.steps.map {
           Layout.Atom(size: $0.size, stride: $0.dim < 0 ? 0 : $0.step &* runs[$0.dim])
         }
-        guard let layout = Layout(offset: offset, atoms: atoms, shape: value.shape).composed(over: part.layout.flat)
+        guard
+          let layout = Layout(offset: offset, atoms: atoms, shape: value.shape).composed(
+            over: part.layout.flat)
         else { return value }
         return part.with(layout)
       }
@@ -346,7 +369,9 @@ extension Program {
   /// Rows of [rows, …] data at places that depend on the input, one in each batch: place = row·tokens + index.
   mutating func selected(_ data: Value, at place: Value) throws(ImportError) -> Value {
     let batch = place.count
-    guard batch > 0, data.shape[0] % batch == 0 else { throw .unsupported("takes rows at places that depend on the input") }
+    guard batch > 0, data.shape[0] % batch == 0 else {
+      throw .unsupported("takes rows at places that depend on the input")
+    }
     let tokens = data.shape[0] / batch
     var index = place.flat
     if case .binary(.add, let inner, let starts) = operation(index), isConstant(starts),
@@ -372,7 +397,8 @@ extension Program {
       throw .unsupported("takes tokens at places that are not known to be in 0..<\(tokens)")
     }
     let result = try intern(
-      .select(data: data.with(data.layout.reshaped([batch, tokens, width])), index: index.flat), shape: [batch, width],
+      .select(data: data.with(data.layout.reshaped([batch, tokens, width])), index: index.flat),
+      shape: [batch, width],
       kind: kind(data))
     return result.with(result.layout.reshaped([batch] + data.shape.dropFirst(2)))
   }

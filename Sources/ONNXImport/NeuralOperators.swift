@@ -10,7 +10,9 @@ extension Interpreter {
     case "Softmax": return try softmax(call)
     case "LayerNormalization": return try layerNormalisation(call)
     case "LpNormalization":
-      guard call.integer("p") ?? 2 == 2 else { throw .unsupported("divides by another norm than the Euclidean") }
+      guard call.integer("p") ?? 2 == 2 else {
+        throw .unsupported("divides by another norm than the Euclidean")
+      }
       let value = try call.input(0)
       let axis = try program.axis(call.integer("axis") ?? -1, rank: value.shape.count)
       return try program.alongColumns(value, columns: [axis]) { .normalised($0) }
@@ -26,7 +28,9 @@ extension Interpreter {
 
   private mutating func gemm(_ call: Call) throws(ImportError) -> Value {
     var (a, b) = (try call.input(0), try call.input(1))
-    guard a.shape.count == 2, b.shape.count == 2 else { throw .malformed("multiplies shapes \(a.shape), \(b.shape)") }
+    guard a.shape.count == 2, b.shape.count == 2 else {
+      throw .malformed("multiplies shapes \(a.shape), \(b.shape)")
+    }
     if call.integer("transA") ?? 0 != 0 { a = try program.transposed(a, [1, 0]) }
     if call.integer("transB") ?? 0 != 0 { b = try program.transposed(b, [1, 0]) }
     var result = try program.matrixProduct(a, b)
@@ -61,7 +65,9 @@ extension Interpreter {
     let scaled = try program.binary(.multiply, unit, call.input(1))
     guard let bias = call.optional(2) else { return scaled }
     let result = try program.binary(.add, scaled, bias)
-    guard result.shape == value.shape else { throw .malformed("has a gain or bias that does not fit \(value.shape)") }
+    guard result.shape == value.shape else {
+      throw .malformed("has a gain or bias that does not fit \(value.shape)")
+    }
     return result
   }
 
@@ -85,7 +91,8 @@ extension Interpreter {
       throw .unsupported("convolves \(x.shape[1]) channels with a kernel for \(weight.shape[1])")
     }
     guard strides == kernel, call.integers("dilations")?.allSatisfy({ $0 == 1 }) ?? true,
-      call.integers("pads")?.allSatisfy({ $0 == 0 }) ?? true, x.shape[2] % kernel[0] == 0, x.shape[3] % kernel[1] == 0,
+      call.integers("pads")?.allSatisfy({ $0 == 0 }) ?? true, x.shape[2] % kernel[0] == 0,
+      x.shape[3] % kernel[1] == 0,
       ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].contains(padding)
     else {
       throw .unsupported(
@@ -116,12 +123,16 @@ extension Interpreter {
       guard flat else { continue }
       let count = call.integer(i == 0 ? "q_num_heads" : "kv_num_heads") ?? 0
       let shape = heads[i].shape
-      guard count > 0, shape[2] % count == 0 else { throw .malformed("has \(count) heads for width \(shape[2])") }
+      guard count > 0, shape[2] % count == 0 else {
+        throw .malformed("has \(count) heads for width \(shape[2])")
+      }
       heads[i] = try program.transposed(
         heads[i].with(heads[i].layout.reshaped([shape[0], shape[1], count, shape[2] / count])), [0, 2, 1, 3])
     }
     let (q, k, v) = (heads[0], heads[1], heads[2])
-    guard q.shape[1] == k.shape[1], q.shape[3] == k.shape[3] else { throw .unsupported("shares keys among heads") }
+    guard q.shape[1] == k.shape[1], q.shape[3] == k.shape[3] else {
+      throw .unsupported("shares keys among heads")
+    }
     let scale = call.float("scale").flatMap { $0 == 0 ? nil : $0 } ?? 1 / Float(q.shape[3]).squareRoot()
     var scores = try program.matrixProduct(q, program.transposed(k, [0, 1, 3, 2]))
     scores = try program.binary(.multiply, scores, program.constant(float: scale))
@@ -142,20 +153,26 @@ extension Interpreter {
     let result = try program.matrixProduct(weights, v)
     guard flat else { return result }
     let merged = try program.transposed(result, [0, 2, 1, 3])
-    return merged.with(merged.layout.reshaped([merged.shape[0], merged.shape[1], merged.shape[2] &* merged.shape[3]]))
+    return merged.with(
+      merged.layout.reshaped([merged.shape[0], merged.shape[1], merged.shape[2] &* merged.shape[3]]))
   }
 
   /// Two operands summed over what the output leaves out.
   private mutating func einsum(_ call: Call) throws(ImportError) -> Value {
     let equation = (call.string("equation") ?? "").filter { $0 != " " }
     guard let arrow = equation.firstRange(of: "->") else { throw .unsupported("has no explicit output") }
-    let terms = equation[..<arrow.lowerBound].split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
+    let terms = equation[..<arrow.lowerBound].split(separator: ",", omittingEmptySubsequences: false).map(
+      Array.init)
     let output = Array(equation[arrow.upperBound...])
-    guard terms.count == 2, call.inputs.count == 2, (terms + [output]).allSatisfy({ term in
-      term.allSatisfy(\.isLetter) && Set(term).count == term.count
-    }) else { throw .unsupported("the equation \(quoted(equation)) is not a product of two") }
+    guard terms.count == 2, call.inputs.count == 2,
+      (terms + [output]).allSatisfy({ term in
+        term.allSatisfy(\.isLetter) && Set(term).count == term.count
+      })
+    else { throw .unsupported("the equation \(quoted(equation)) is not a product of two") }
     let (a, b) = (try call.input(0), try call.input(1))
-    guard terms[0].count == a.shape.count, terms[1].count == b.shape.count else { throw .malformed("does not fit its inputs") }
+    guard terms[0].count == a.shape.count, terms[1].count == b.shape.count else {
+      throw .malformed("does not fit its inputs")
+    }
     let batch = output.filter { terms[0].contains($0) && terms[1].contains($0) }
     let rows = output.filter { terms[0].contains($0) && !terms[1].contains($0) }
     let columns = output.filter { !terms[0].contains($0) && terms[1].contains($0) }
@@ -173,7 +190,8 @@ extension Interpreter {
     func turned(_ value: Value, _ term: [Character], _ groups: [[Character]]) throws(ImportError) -> Value {
       let order = groups.flatMap { $0 }.compactMap { term.firstIndex(of: $0) }
       let moved = try program.transposed(value, order)
-      let shape = groups[0].map { sizes[$0] ?? 1 } + groups.dropFirst().map { $0.reduce(1) { $0 &* (sizes[$1] ?? 1) } }
+      let shape =
+        groups[0].map { sizes[$0] ?? 1 } + groups.dropFirst().map { $0.reduce(1) { $0 &* (sizes[$1] ?? 1) } }
       return moved.with(moved.layout.reshaped(shape))
     }
     let product = try program.matrixProduct(

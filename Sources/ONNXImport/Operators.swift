@@ -41,7 +41,9 @@ extension Interpreter {
     case "Trilu": return try triangle(call)
     case "EyeLike":
       let shape = try call.input(0).shape
-      guard shape.count == 2, call.integer("k") ?? 0 == 0 else { throw .unsupported("is not a plain unit matrix") }
+      guard shape.count == 2, call.integer("k") ?? 0 == 0 else {
+        throw .unsupported("is not a plain unit matrix")
+      }
       let count = try checkedCount(shape)
       try program.spend(count)
       let ones = (0..<count).map { $0 / max(shape[1], 1) == $0 % max(shape[1], 1) ? Float(1) : 0 }
@@ -102,7 +104,8 @@ extension Interpreter {
     guard value.shape.count >= 2, let tensor = program.constant(value) else {
       throw .unsupported("cuts a triangle out of something that depends on the input")
     }
-    let diagonal = try call.optional(1).map { (v) throws(ImportError) in try program.integers(v).first ?? 0 } ?? 0
+    let diagonal =
+      try call.optional(1).map { (v) throws(ImportError) in try program.integers(v).first ?? 0 } ?? 0
     let (rows, columns) = (value.shape[value.shape.count - 2], value.shape[value.shape.count - 1])
     let upper = call.integer("upper") ?? 1 != 0
     guard diagonal.magnitude <= UInt(Limit.elements) else { throw .malformed("has an impossible diagonal") }
@@ -114,11 +117,13 @@ extension Interpreter {
     if tensor.type.kind == .float {
       let floats = try tensor.floats(value.layout)
       return try program.constant(
-        ConstantTensor(floats.indices.map { keeps($0) ? floats[$0] : 0 }, type: tensor.type), shape: value.shape)
+        ConstantTensor(floats.indices.map { keeps($0) ? floats[$0] : 0 }, type: tensor.type),
+        shape: value.shape)
     }
     let integers = try tensor.integers(value.layout)
     return try program.constant(
-      ConstantTensor(integers.indices.map { keeps($0) ? integers[$0] : 0 }, type: tensor.type), shape: value.shape)
+      ConstantTensor(integers.indices.map { keeps($0) ? integers[$0] : 0 }, type: tensor.type),
+      shape: value.shape)
   }
 
   /// Another element type. Constants that lose nothing stay where they are; activations are computed in single

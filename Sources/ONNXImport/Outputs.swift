@@ -67,7 +67,8 @@ extension Interpreter {
       throw refusal(expression, "compares embeddings in a way that is not understood")
     }
     let both = pair.map { $0.with($0.layout.reshaped(Array($0.shape.dropFirst()))) }
-    return Logits(image: both[isImage(pair[0]) ? 0 : 1], text: both[isImage(pair[0]) ? 1 : 0], scale: Float(scale))
+    return Logits(
+      image: both[isImage(pair[0]) ? 0 : 1], text: both[isImage(pair[0]) ? 1 : 0], scale: Float(scale))
   }
 
   /// The embedding among outputs of one kind: what logits compare, else the output that the others lead to.
@@ -103,7 +104,8 @@ extension Operation {
   var operands: [Value] {
     switch self {
     case .input, .constant: []
-    case .unary(_, let x), .scale(let x, _), .shift(let x, _), .swish(let x, _), .gelu(let x), .reduce(_, let x),
+    case .unary(_, let x), .scale(let x, _), .shift(let x, _), .swish(let x, _), .gelu(let x),
+      .reduce(_, let x),
       .argMax(let x, _), .softmax(let x), .centred(let x), .standardised(let x, _), .normalised(let x):
       [x]
     case .binary(_, let a, let b), .product(let a, let b): [a, b]

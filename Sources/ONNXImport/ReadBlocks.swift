@@ -14,12 +14,16 @@ extension Interpreter {
   ) throws(ImportError) -> (blocks: [ResidualAttentionBlock], input: Int) {
     var blocks: [ResidualAttentionBlock] = []
     var current = expression
-    while case .binary(.add, let a, let b) = program[current].operation, !program.isConstant(a), !program.isConstant(b) {
+    while case .binary(.add, let a, let b) = program[current].operation, !program.isConstant(a),
+      !program.isConstant(b)
+    {
       let (block, input) = try block(current, a, b, sequence)
       blocks.append(block)
       current = input
     }
-    guard !blocks.isEmpty else { throw refusal(current, "stands where a Transformer's last residual sum is expected") }
+    guard !blocks.isEmpty else {
+      throw refusal(current, "stands where a Transformer's last residual sum is expected")
+    }
     return (blocks.reversed(), current)
   }
 
@@ -43,7 +47,8 @@ extension Interpreter {
     let mlpNorm = try norm(try dense(normed, rows: sequence.rows, for: raised), of: middle, sequence)
 
     // x + output(attention(norm(x)))
-    guard case .binary(.add, let c, let d) = program[middle].operation, !program.isConstant(c), !program.isConstant(d)
+    guard case .binary(.add, let c, let d) = program[middle].operation, !program.isConstant(c),
+      !program.isConstant(d)
     else { throw refusal(middle, "stands where the residual sum after attention is expected") }
     let (output, input) = try residual(middle, c, d, sequence)
     guard case .linear(let merged, let outMatrix, let outBias) = program[output].operation,
@@ -58,7 +63,9 @@ extension Interpreter {
       throw refusal(merged.expression, "attends from one value to another (cross attention)")
     }
     let attentionNorm = try norm(q.source, of: input, sequence)
-    guard scale.isFinite, Float(scale).isFinite else { throw refusal(merged.expression, "has an impossible scale") }
+    guard scale.isFinite, Float(scale).isFinite else {
+      throw refusal(merged.expression, "has an impossible scale")
+    }
     let causal = try isCausal(mask, tokens: sequence.tokens, for: merged.expression)
     return (
       ResidualAttentionBlock(
@@ -94,7 +101,9 @@ extension Interpreter {
   }
 
   /// The norm that `expression` is, which must be applied to all of `input`.
-  private mutating func norm(_ expression: Int, of input: Int, _ sequence: Sequence) throws(ImportError) -> Norm {
+  private mutating func norm(_ expression: Int, of input: Int, _ sequence: Sequence) throws(ImportError)
+    -> Norm
+  {
     guard let (norm, rows) = try norm(expression, width: sequence.width) else {
       throw refusal(expression, "stands where a layer normalisation is expected")
     }
@@ -134,13 +143,16 @@ extension Interpreter {
     let (width, overflow) = heads.multipliedReportingOverflow(by: headWidth)
     guard !overflow, width == sequence.width, value.shape[2] == headWidth else {
       throw refusal(
-        expression, "has \(heads) heads of width \(headWidth) and \(value.shape[2]) in a Transformer of width \(sequence.width)")
+        expression,
+        "has \(heads) heads of width \(headWidth) and \(value.shape[2]) in a Transformer of width \(sequence.width)"
+      )
     }
     // The result is [batch, heads, tokens, headWidth]; a token's row takes its heads in order.
     let expected = Layout(
       offset: 0,
       atoms: [
-        Layout.Atom(size: batch, stride: heads &* tokens &* headWidth), Layout.Atom(size: tokens, stride: headWidth),
+        Layout.Atom(size: batch, stride: heads &* tokens &* headWidth),
+        Layout.Atom(size: tokens, stride: headWidth),
         Layout.Atom(size: heads, stride: tokens &* headWidth), Layout.Atom(size: headWidth, stride: 1),
       ], shape: [sequence.rows, width])
     guard merged.layout == expected else {
@@ -161,7 +173,8 @@ extension Interpreter {
     let (batch, tokens, width) = (sequence.batch, sequence.tokens, sequence.width)
     let headWidth = width / heads
     let outputs = matrix.shape[1]
-    guard matrix.shape[0] == width, let axes = value.layout.reshaped([batch, heads, tokens, headWidth]).axes(),
+    guard matrix.shape[0] == width,
+      let axes = value.layout.reshaped([batch, heads, tokens, headWidth]).axes(),
       axes[0] == single(batch, tokens &* outputs), axes[2] == single(tokens, outputs),
       axes[3] == single(headWidth, 1), axes[1].count == (heads == 1 ? 0 : 1)
     else { throw refusal(expression, "splits its outputs into heads in an order that is not understood") }
@@ -205,27 +218,38 @@ extension Interpreter {
         .sliced(axis: 2, start: first % step, count: headWidth)?
         .reshaped([inputs, heads &* headWidth])
     }
-    guard let layout else { throw refusal(expression, "splits its outputs into heads in an order that is not understood") }
+    guard let layout else {
+      throw refusal(expression, "splits its outputs into heads in an order that is not understood")
+    }
     return matrix.with(layout)
   }
 
   /// Whether a mask hides exactly the tokens that come later; false without a mask or with one that hides nothing.
-  private mutating func isCausal(_ mask: Value?, tokens: Int, for expression: Int) throws(ImportError) -> Bool {
+  private mutating func isCausal(_ mask: Value?, tokens: Int, for expression: Int) throws(ImportError) -> Bool
+  {
     guard let mask else { return false }
     let square = tokens &* tokens
-    guard mask.count % square == 0 else { throw refusal(expression, "has a mask that does not fit its \(tokens) tokens") }
+    guard mask.count % square == 0 else {
+      throw refusal(expression, "has a mask that does not fit its \(tokens) tokens")
+    }
     var distinct = mask.with(mask.layout.reshaped([mask.count / square, square]))
-    if let one = program.columnValues(mask.flat, rows: mask.count / square, columns: square) { distinct = one }
+    if let one = program.columnValues(mask.flat, rows: mask.count / square, columns: square) {
+      distinct = one
+    }
     let values = try program.floats(distinct)
     let first = values.prefix(square)
-    guard stride(from: square, to: values.count, by: square).allSatisfy({ values[$0..<$0 + square].elementsEqual(first) })
+    guard
+      stride(from: square, to: values.count, by: square).allSatisfy({
+        values[$0..<$0 + square].elementsEqual(first)
+      })
     else { throw refusal(expression, "has a mask that differs between heads or inputs") }
     if first.allSatisfy({ $0 == 0 }) { return false }
     let causal = first.indices.allSatisfy { i in
       i % tokens <= i / tokens ? first[i] == 0 : first[i] <= Program.maskFill
     }
     guard causal else {
-      throw refusal(expression, "has a mask that is neither causal nor empty; no CLIP that is understood has another")
+      throw refusal(
+        expression, "has a mask that is neither causal nor empty; no CLIP that is understood has another")
     }
     return true
   }

@@ -21,7 +21,8 @@ extension Interpreter {
       head.normalised = true
       head.pooled = rows
     }
-    if case .linear(let rows, let matrix, let bias) = program.operation(head.pooled), program.isDense(head.pooled),
+    if case .linear(let rows, let matrix, let bias) = program.operation(head.pooled),
+      program.isDense(head.pooled),
       rows.shape[0] == batch, matrix.shape[1] == embedDim
     {
       head.projection = try linear(
@@ -51,7 +52,9 @@ extension Interpreter {
   }
 
   /// A pooled view as the token at one position of [batch, tokens, width].
-  private func position(_ pooled: Value, batch: Int) throws(ImportError) -> (position: Int, sequence: Sequence) {
+  private func position(_ pooled: Value, batch: Int) throws(ImportError) -> (
+    position: Int, sequence: Sequence
+  ) {
     let width = pooled.shape[1]
     let total = program[pooled.expression].count
     let row = batch &* width
@@ -74,9 +77,11 @@ extension Interpreter {
   private mutating func positions(
     _ expression: Int, _ sequence: Sequence
   ) throws(ImportError) -> (table: Value, tokens: Int) {
-    guard case .binary(.add, let x, let constant) = program[expression].operation, program.isConstant(constant),
+    guard case .binary(.add, let x, let constant) = program[expression].operation,
+      program.isConstant(constant),
       program.isDense(x),
-      let table = program.columnValues(constant, rows: sequence.batch, columns: sequence.tokens &* sequence.width)
+      let table = program.columnValues(
+        constant, rows: sequence.batch, columns: sequence.tokens &* sequence.width)
     else { throw refusal(expression, "stands where position embeddings are added to the tokens") }
     return (table, x.expression)
   }
@@ -145,11 +150,14 @@ extension Interpreter {
     let expected = Layout(
       offset: 0,
       atoms: [
-        Layout.Atom(size: batch, stride: channels &* size &* size), Layout.Atom(size: side, stride: patch &* size),
+        Layout.Atom(size: batch, stride: channels &* size &* size),
+        Layout.Atom(size: side, stride: patch &* size),
         Layout.Atom(size: side, stride: patch), Layout.Atom(size: channels, stride: size &* size),
         Layout.Atom(size: patch, stride: size), Layout.Atom(size: patch, stride: 1),
       ], shape: [sequence.rows - batch, inputs])
-    guard rows.layout == expected else { throw refusal(expression, "cuts the picture in an order that is not understood") }
+    guard rows.layout == expected else {
+      throw refusal(expression, "cuts the picture in an order that is not understood")
+    }
     return (
       patch, try linear(weight: matrix, bias: bias, inputs: inputs, outputs: sequence.width, for: expression)
     )
@@ -178,14 +186,17 @@ extension Interpreter {
       source = head.pooled.expression
       sequence = place.sequence
       guard place.position == sequence.tokens - 1 else {
-        throw refusal(source, "is pooled at token \(place.position), where no CLIP has its text's representation")
+        throw refusal(
+          source, "is pooled at token \(place.position), where no CLIP has its text's representation")
       }
     }
     guard sequence.tokens == inputShape[1] else {
       throw refusal(source, "has \(sequence.tokens) tokens where the input has \(inputShape[1])")
     }
     source = try normBeforePooling(&head, source, sequence)
-    guard let norm = head.norm else { throw refusal(source, "stands where the final layer normalisation is expected") }
+    guard let norm = head.norm else {
+      throw refusal(source, "stands where the final layer normalisation is expected")
+    }
     let (blocks, first) = try blocks(endingAt: source, sequence)
     let (table, tokens) = try positions(first, sequence)
     guard case .embedding(let vocabulary, let ids) = program[tokens].operation,
@@ -205,12 +216,15 @@ extension Interpreter {
   }
 
   private func pooling(_ index: Value, input: Int, _ sequence: Sequence) throws(ImportError) -> Pooling {
-    guard case .argMax(let rows, let last) = program.operation(index), program.isDense(index), program.isDense(rows),
+    guard case .argMax(let rows, let last) = program.operation(index), program.isDense(index),
+      program.isDense(rows),
       rows.shape == [sequence.batch, sequence.tokens], !last
     else { throw refusal(index.expression, "stands where the place of the end-of-text token is found") }
     if program.operation(rows) == .input(input) { return .largest }
-    if case .binary(.equal, let ids, let wanted) = program.operation(rows), program.operation(ids) == .input(input),
-      program.isDense(ids), let id = try program.scalar(wanted), let exact = Int(exactly: id), exact < 1 << 24  // exact in a Float
+    if case .binary(.equal, let ids, let wanted) = program.operation(rows),
+      program.operation(ids) == .input(input),
+      program.isDense(ids), let id = try program.scalar(wanted), let exact = Int(exactly: id), exact < 1 << 24
+      // exact in a Float
     {
       return .first(id: exact)
     }

@@ -7,7 +7,9 @@ extension Interpreter {
 
   /// A constant as a weight of `shape`: the file's own bytes where they are floats in a strided order.
   mutating func weight(_ value: Value, _ shape: [Int], for expression: Int) throws(ImportError) -> Weight {
-    guard let tensor = program.constant(value) else { throw refusal(expression, "has weights that depend on the input") }
+    guard let tensor = program.constant(value) else {
+      throw refusal(expression, "has weights that depend on the input")
+    }
     guard try checkedCount(shape) == value.count, value.count > 0 else {
       throw refusal(expression, "has \(value.count) weights where \(shape) are needed")
     }
@@ -53,7 +55,8 @@ extension Interpreter {
     case .standardised(let rows, let epsilon): parts = (rows, nil, nil, epsilon)
     case .binary(.multiply, let unit, let factor):
       guard case .standardised(let rows, let epsilon) = program.operation(unit), program.isDense(unit),
-        let gain = program.columnValues(factor, rows: rows.shape[0], columns: rows.shape[1]), program.isConstant(gain)
+        let gain = program.columnValues(factor, rows: rows.shape[0], columns: rows.shape[1]),
+        program.isConstant(gain)
       else { return nil }
       parts = (rows, gain, nil, epsilon)
     default: return nil
@@ -62,7 +65,9 @@ extension Interpreter {
       throw refusal(expression, "normalises rows of \(parts.rows.shape[1]) where \(width) is expected")
     }
     let epsilon = Float(parts.epsilon)
-    guard epsilon >= 0, epsilon.isFinite else { throw refusal(expression, "has the impossible epsilon \(epsilon)") }
+    guard epsilon >= 0, epsilon.isFinite else {
+      throw refusal(expression, "has the impossible epsilon \(epsilon)")
+    }
     let gain =
       if let gain = parts.gain { try weight(gain, [width], for: expression) } else {
         try copied([Float](repeating: 1, count: width), [width])

@@ -3,7 +3,9 @@
 /// Each rule is an identity: the expression it makes computes what the operators did, for every input.
 extension Program {
   /// 1/√2 and 1.702 as they come out of a graph in single, half and bfloat16 precision.
-  static func isInverseRootTwo(_ value: Double) -> Bool { matches(value, 0.5.squareRoot()) || matches(1 / value, 2.0.squareRoot()) }
+  static func isInverseRootTwo(_ value: Double) -> Bool {
+    matches(value, 0.5.squareRoot()) || matches(1 / value, 2.0.squareRoot())
+  }
   static func isQuickGELUSlope(_ value: Double) -> Bool { matches(value, 1.702) }
 
   private static func matches(_ value: Double, _ exact: Double) -> Bool {
@@ -36,7 +38,9 @@ extension Program {
 
   /// k where gate = sigmoid(k · x).
   private func swishSlope(_ x: Value, _ gate: Value) -> Double? {
-    guard case .unary(.sigmoid, let inner) = operation(gate), let under = through(gate, inner) else { return nil }
+    guard case .unary(.sigmoid, let inner) = operation(gate), let under = through(gate, inner) else {
+      return nil
+    }
     if under == x { return 1 }
     guard case .scale(let base, let slope) = operation(under), through(under, base) == x else { return nil }
     return slope
@@ -67,7 +71,9 @@ extension Program {
       case .unary(.sqrt, let variance) = operation(root), isDense(root)
     else { return nil }
     var (mean, epsilon) = (variance, 0.0)
-    if case .shift(let inner, let amount) = operation(variance), isDense(variance) { (mean, epsilon) = (inner, amount) }
+    if case .shift(let inner, let amount) = operation(variance), isDense(variance) {
+      (mean, epsilon) = (inner, amount)
+    }
     guard case .reduce(.mean, let squares) = operation(mean), isDense(mean), squares.shape == rows.shape,
       isDense(squares), case .unary(.square, let centred) = operation(squares), centred == x
     else { return nil }
@@ -83,12 +89,15 @@ extension Program {
       case .binary(.maximum, let inner, let floor):
         guard isDense(length), let least = try? scalar(floor), least <= 1e-6 else { return nil }
         length = inner
-      case .shift(let inner, let amount) where amount >= 0 && amount <= 1e-6 && isDense(length): length = inner
+      case .shift(let inner, let amount) where amount >= 0 && amount <= 1e-6 && isDense(length):
+        length = inner
       default: floored = false
       }
     }
     guard case .unary(.sqrt, var sum) = operation(length), isDense(length) else { return nil }
-    if case .shift(let inner, let amount) = operation(sum), amount >= 0, amount <= 1e-12, isDense(sum) { sum = inner }
+    if case .shift(let inner, let amount) = operation(sum), amount >= 0, amount <= 1e-12, isDense(sum) {
+      sum = inner
+    }
     guard case .reduce(.sum, let squares) = operation(sum), isDense(sum), isDense(squares),
       case .unary(.square, let base) = operation(squares), base == x,
       let perRow = rowValues(gate, rows: squares.shape[0], columns: squares.shape[1]), isDense(perRow)
@@ -135,14 +144,18 @@ extension Program {
 
   /// softmax(scale · q kᵀ + mask) as read from what it is applied to, or nil.
   func attentionScores(_ weights: Value) -> (query: Value, key: Value, scale: Double, mask: Value?)? {
-    guard case .softmax(let scores) = operation(weights), isDense(weights), isDense(scores) else { return nil }
+    guard case .softmax(let scores) = operation(weights), isDense(weights), isDense(scores) else {
+      return nil
+    }
     var current = scores
     var mask: Value?
     if case .binary(.add, let inner, let amount) = operation(current), isConstant(amount), isDense(inner) {
       (current, mask) = (inner, amount)
     }
     var scale = 1.0
-    if case .scale(let inner, let factor) = operation(current), isDense(inner) { (current, scale) = (inner, factor) }
+    if case .scale(let inner, let factor) = operation(current), isDense(inner) {
+      (current, scale) = (inner, factor)
+    }
     guard case .product(let query, let key) = operation(current), key.shape[1] == query.shape[2],
       let keyRows = key.layout.transposed([0, 2, 1])
     else { return nil }

@@ -70,7 +70,9 @@ struct RecordReader: ~Copyable {
     return node
   }
 
-  private mutating func attribute(_ bytes: RawSpan, _ range: Range<Int>) throws(ImportError) -> AttributeRecord {
+  private mutating func attribute(_ bytes: RawSpan, _ range: Range<Int>) throws(ImportError)
+    -> AttributeRecord
+  {
     var attribute = AttributeRecord()
     var cursor = Cursor(range)
     while let field = try cursor.next(bytes) {
@@ -189,7 +191,8 @@ struct RecordReader: ~Copyable {
     return .symbolic("\u{0}\(unnamedDimensions)")
   }
 
-  private mutating func function(_ bytes: RawSpan, _ range: Range<Int>) throws(ImportError) -> FunctionRecord {
+  private mutating func function(_ bytes: RawSpan, _ range: Range<Int>) throws(ImportError) -> FunctionRecord
+  {
     var function = FunctionRecord()
     var cursor = Cursor(range)
     while let field = try cursor.next(bytes) {

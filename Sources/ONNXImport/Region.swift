@@ -61,7 +61,9 @@ final class Region: @unchecked Sendable {
     guard let size = Int(exactly: status.st_size), size > 0 else {
       throw .malformed("\(path): is empty; an ONNX file is needed")
     }
-    guard let memory = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), unsafe memory != MAP_FAILED else {
+    guard let memory = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      unsafe memory != MAP_FAILED
+    else {
       throw .io("\(path): cannot be mapped: \(describeErrno())")
     }
     return unsafe Region(start: UnsafeRawPointer(memory), count: size, owner: .mapped)

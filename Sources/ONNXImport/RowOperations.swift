@@ -21,7 +21,9 @@ extension Program {
       for index in axes[axis].indices where axes[axis][index].stride != 0 { digits.append((axis, index)) }
     }
     let order = digits.indices.sorted { a, b in
-      let (x, y) = (axes[digits[a].axis][digits[a].index].stride, axes[digits[b].axis][digits[b].index].stride)
+      let (x, y) = (
+        axes[digits[a].axis][digits[a].index].stride, axes[digits[b].axis][digits[b].index].stride
+      )
       return x == y ? a < b : x > y
     }
     var places = axes.map { $0.map { Layout.Atom(size: $0.size, stride: 0) } }
@@ -39,7 +41,9 @@ extension Program {
 
   /// The axis that a possibly negative number means.
   func axis(_ number: Int, rank: Int) throws(ImportError) -> Int {
-    guard number >= -rank, number < rank else { throw .malformed("has axis \(number) of a tensor with \(rank) axes") }
+    guard number >= -rank, number < rank else {
+      throw .malformed("has axis \(number) of a tensor with \(rank) axes")
+    }
     return number < 0 ? number + rank : number
   }
 
@@ -150,7 +154,9 @@ extension Program {
       return result.with(result.layout.reshaped(Array(result.shape.dropLast())))
     }
     let inner = b.shape[b.shape.count - 2]
-    guard first == inner else { throw .malformed("multiplies shapes \(a.shape) and \(b.shape), which do not fit") }
+    guard first == inner else {
+      throw .malformed("multiplies shapes \(a.shape) and \(b.shape), which do not fit")
+    }
     guard a.count > 0, b.count > 0 else { throw .unsupported("multiplies an empty tensor") }
     switch (isConstant(a), isConstant(b)) {
     case (true, true): return try foldedProduct(a, b)
@@ -186,18 +192,27 @@ extension Program {
   private mutating func batchedProduct(_ first: Value, _ second: Value) throws(ImportError) -> Value {
     var (a, b, factor) = (first, second, 1.0)
     // (s·a) b = s·(a b)
-    while case .scale(let inner, let amount) = operation(a), let under = through(a, inner) { (a, factor) = (under, factor * amount) }
-    while case .scale(let inner, let amount) = operation(b), let under = through(b, inner) { (b, factor) = (under, factor * amount) }
+    while case .scale(let inner, let amount) = operation(a), let under = through(a, inner) {
+      (a, factor) = (under, factor * amount)
+    }
+    while case .scale(let inner, let amount) = operation(b), let under = through(b, inner) {
+      (b, factor) = (under, factor * amount)
+    }
     let (m, k, n) = (a.shape[a.shape.count - 2], a.shape[a.shape.count - 1], b.shape[b.shape.count - 1])
     guard let lead = Layout.broadcastShape(a.shape.dropLast(2), b.shape.dropLast(2)),
       let left = a.layout.broadcast(to: lead + [m, k])?.axes(),
       let right = b.layout.broadcast(to: lead + [k, n])?.axes(),
-      let digits = Layout.refined([left, right].map { axes in
-        Layout(offset: 0, atoms: axes.dropLast(2).flatMap { $0 }, shape: lead)
-      })
-    else { throw .unsupported("multiplies views of shapes \(a.shape) and \(b.shape) that have no common order") }
+      let digits = Layout.refined(
+        [left, right].map { axes in
+          Layout(offset: 0, atoms: axes.dropLast(2).flatMap { $0 }, shape: lead)
+        })
+    else {
+      throw .unsupported("multiplies views of shapes \(a.shape) and \(b.shape) that have no common order")
+    }
     let order = digits.sizes.indices.sorted { i, j in
-      let (x, y) = ((digits.strides[0][i], digits.strides[1][i]), (digits.strides[0][j], digits.strides[1][j]))
+      let (x, y) = (
+        (digits.strides[0][i], digits.strides[1][i]), (digits.strides[0][j], digits.strides[1][j])
+      )
       return x == y ? i < j : x > y
     }
     let batch = Layout.count(lead)

@@ -14,7 +14,8 @@ struct TensorReader: ~Copyable {
   }
 
   /// The constant that a tensor holds. Errors name the tensor.
-  mutating func constant(_ tensor: TensorRecord) throws(ImportError) -> (tensor: ConstantTensor, shape: [Int]) {
+  mutating func constant(_ tensor: TensorRecord) throws(ImportError) -> (tensor: ConstantTensor, shape: [Int])
+  {
     do {
       return (try read(tensor), tensor.shape)
     } catch {
@@ -26,7 +27,8 @@ struct TensorReader: ~Copyable {
     let count = try checkedCount(tensor.shape)
     guard !tensor.isSegment else { throw .unsupported("is stored in segments, which is not supported") }
     guard let type = ElementType(rawValue: tensor.type) else {
-      throw .unsupported("has element type \(tensor.type), which is not supported (float8, 4-bit, string, complex)")
+      throw .unsupported(
+        "has element type \(tensor.type), which is not supported (float8, 4-bit, string, complex)")
     }
     if tensor.isExternal { return try external(tensor, type: type, count: count) }
     let typed = tensor.floats.count + tensor.integers.count + (tensor.packedFloats?.count ?? 0)
@@ -46,12 +48,16 @@ struct TensorReader: ~Copyable {
     // count is at most 2^40, so the product cannot overflow.
     guard range.count == count * type.size else {
       throw .malformed(
-        "has \(range.count) bytes of data at byte \(range.lowerBound), but its shape needs \(count * type.size)")
+        "has \(range.count) bytes of data at byte \(range.lowerBound), but its shape needs \(count * type.size)"
+      )
     }
-    return ConstantTensor(type: type, count: count, elements: .stored(region, offset: range.lowerBound, as: type))
+    return ConstantTensor(
+      type: type, count: count, elements: .stored(region, offset: range.lowerBound, as: type))
   }
 
-  private func typed(_ tensor: TensorRecord, type: ElementType, count: Int) throws(ImportError) -> ConstantTensor {
+  private func typed(_ tensor: TensorRecord, type: ElementType, count: Int) throws(ImportError)
+    -> ConstantTensor
+  {
     switch type {
     case .float32, .float64:
       guard tensor.floats.count == count, tensor.integers.isEmpty else {
@@ -84,7 +90,8 @@ struct TensorReader: ~Copyable {
     _ tensor: TensorRecord, type: ElementType, count: Int
   ) throws(ImportError) -> ConstantTensor {
     guard let folder else {
-      throw .unsupported("refers to external data, which a model in memory cannot have; open it from its file")
+      throw .unsupported(
+        "refers to external data, which a model in memory cannot have; open it from its file")
     }
     let location = tensor.external["location"] ?? ""
     let file: Region
@@ -114,15 +121,18 @@ struct TensorReader: ~Copyable {
   /// The real path of a location, which must be a file inside the folder, links followed.
   private func resolve(_ location: String, inside folder: String) throws(ImportError) -> String {
     let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.isEmpty, !location.hasPrefix("/"), !parts.contains(".."), !location.utf8.contains(0) else {
-      throw .malformed("refers to external data at \(quoted(location)); only files inside the model's folder are read")
+    guard !location.isEmpty, !location.hasPrefix("/"), !parts.contains(".."), !location.utf8.contains(0)
+    else {
+      throw .malformed(
+        "refers to external data at \(quoted(location)); only files inside the model's folder are read")
     }
     guard let base = realPath(folder), let path = realPath("\(folder)/\(location)") else {
       throw .io("refers to external data in \(quoted(location)), which cannot be found: \(describeErrno())")
     }
-    guard path.hasPrefix(base == "/" ? "/" : base + "/") else {
+    guard path == base || path.hasPrefix(base == "/" ? "/" : base + "/") else {
       throw .malformed(
-        "refers to external data at \(quoted(location)), a link out of the model's folder; copy the file there instead")
+        "refers to external data at \(quoted(location)), a link out of the model's folder; copy the file there instead"
+      )
     }
     return path
   }

@@ -46,8 +46,10 @@ public struct Weight: Sendable {
       case .float16: .float16
       case .bfloat16: .bfloat16
       }
-    return try ConstantTensor(type: type, count: count, elements: .stored(region, offset: byteOffset, as: type))
-      .floats(layout)
+    return try ConstantTensor(
+      type: type, count: count, elements: .stored(region, offset: byteOffset, as: type)
+    )
+    .floats(layout)
   }
 
   /// A hint that the elements are not needed any more, so that their pages of a mapped file stop counting as memory.

@@ -67,7 +67,8 @@ struct Cursor {
   private mutating func take(_ length: UInt64) throws(ImportError) -> Range<Int> {
     guard let length = Int(exactly: length), length <= end - position else {
       throw .malformed(
-        "truncated or damaged: the field at byte \(position) has \(length) bytes, but \(end - position) are left")
+        "truncated or damaged: the field at byte \(position) has \(length) bytes, but \(end - position) are left"
+      )
     }
     let range = position..<position + length
     position = range.upperBound

@@ -30,7 +30,7 @@ import Testing
     } else {
       #expect(model.text == nil)
     }
-    if let scale = golden.logit_scale {
+    if let scale = golden.logitScale {
       let found = try #require(model.logitScale)
       #expect(abs(Double(found) / scale - 1) < 1e-6)
     }

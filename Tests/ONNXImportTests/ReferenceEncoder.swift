@@ -34,7 +34,9 @@ struct ReferenceEncoder {
 
   static func apply(_ block: ResidualAttentionBlock, _ x: Matrix) throws -> Matrix {
     let normed = try apply(block.attentionNorm, x)
-    let (q, k, v) = (try apply(block.query, normed), try apply(block.key, normed), try apply(block.value, normed))
+    let (q, k, v) = (
+      try apply(block.query, normed), try apply(block.key, normed), try apply(block.value, normed)
+    )
     var attended = x.map { $0.map { _ in 0.0 } }
     for head in 0..<block.heads {
       let columns = head * block.headWidth..<(head + 1) * block.headWidth

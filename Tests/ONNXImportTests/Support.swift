@@ -22,7 +22,7 @@ enum Fixtures {
     let image: [[Double]]?
     let text: [[Double]]?
     let normalised: Bool
-    let logit_scale: Double?
+    let logitScale: Double?
     let activation: String
   }
 
@@ -31,7 +31,23 @@ enum Fixtures {
     return (try? JSONDecoder().decode([String: Golden].self, from: data)) ?? [:]
   }()
 
-  static let tokens = [[38, 5, 39, 0, 0, 0, 0], [38, 1, 2, 3, 4, 5, 39], [38, 39, 0, 0, 0, 0, 0]]
+  /// A near miss: whether it must be honoured (or may be either), and what onnxruntime answers.
+  struct NearMiss: Codable, Sendable {
+    let part: String
+    let honoured: Bool?
+    let expected: [[Double]]
+  }
+
+  static let nearMisses: [String: NearMiss] = {
+    guard let data = try? Data(contentsOf: folder.appendingPathComponent("near.json")) else { return [:] }
+    return (try? JSONDecoder().decode([String: NearMiss].self, from: data)) ?? [:]
+  }()
+
+  static func bytes(_ path: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  static let tokens = [[38, 5, 39, 0, 0, 0, 0], [38, 1, 2, 3, 4, 5, 39], [38, 4, 39, 7, 39, 0, 0]]
   static let imageSize = 12
 
   /// The picture of the batch with this index, by make_onnx.py's formula.
