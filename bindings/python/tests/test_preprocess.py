@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import swiftclip
+import swiftclip.pillow
 from swiftclip import Preprocess
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed, and it is what is compared with")
 ImageOps = pytest.importorskip("PIL.ImageOps")
+
+PILLOW = int(pytest.importorskip("PIL").__version__.split(".")[0])
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)[:, None, None]
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)[:, None, None]
@@ -51,12 +54,19 @@ def sizes():
     return [(int(width), int(height)) for width, height in found]
 
 
+def order_of_passes_differs(width, height, size):
+    """Whether Pillow before version 13 resizes along x first where the library, as Pillow 13, does along y."""
+    resized_width, resized_height = swiftclip.pillow.resized_size(width, height, size)
+    shrinkage = height - resized_height
+    return PILLOW < 13 and shrinkage > 0 and shrinkage > 2 * (width - resized_width)
+
+
 SIZES = sizes()
 WANTED = (64, 64, 33, 224)
 
 
 def test_there_are_enough_sizes():
-    assert len(SIZES) >= 500
+    assert sum(not order_of_passes_differs(width, height, 33) for width, height in SIZES) >= 500
 
 
 @pytest.mark.parametrize("part", range(20))
@@ -65,6 +75,8 @@ def test_arrays_equal_pillow_to_the_bit(part):
         size = WANTED[index % len(WANTED)]
         if size * max(width, height) // min(width, height) > 60_000:
             size = 33  # the longer side of what Pillow makes would be all that this test does
+        if order_of_passes_differs(width, height, size):
+            continue
         pixels = noise(width, height, 3, index)
         ours = swiftclip.preprocess(pixels, Preprocess(image_size=size))
         assert ours.dtype == np.float32 and ours.shape == (3, size, size)
@@ -74,6 +86,8 @@ def test_arrays_equal_pillow_to_the_bit(part):
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 def test_other_interpolations(interpolation):
     for index, (width, height) in enumerate(SIZES[:300:5]):
+        if order_of_passes_differs(width, height, 48):
+            continue
         pixels = noise(width, height, 3, index)
         ours = swiftclip.preprocess(pixels, Preprocess(image_size=48, interpolation=interpolation))
         assert (ours == official(Image.fromarray(pixels), 48, interpolation)).all(), (width, height)
