@@ -43,9 +43,9 @@ def noise(width, height, channels, seed):
 
 
 def sizes():
-    """560 sizes: ordinary ones, sides of one pixel, extreme aspect ratios, and around the size wanted."""
+    """620 sizes: ordinary ones, sides of one pixel, extreme aspect ratios, and around the size wanted."""
     random = np.random.default_rng(4)
-    found = [tuple(random.integers(1, 400, 2)) for _ in range(300)]
+    found = [tuple(random.integers(1, 400, 2)) for _ in range(360)]
     found += [(1, int(n)) for n in random.integers(1, 900, 40)] + [(int(n), 1) for n in random.integers(1, 900, 40)]
     found += [(int(a), int(a * b)) for a, b in zip(random.integers(1, 9, 40), random.integers(20, 200, 40))]
     found += [(int(a * b), int(a)) for a, b in zip(random.integers(1, 9, 40), random.integers(20, 200, 40))]
@@ -116,7 +116,10 @@ def test_pillow_images_of_every_mode(mode):
     for index, (width, height) in enumerate([(70, 50), (50, 90), (64, 64), (1, 5), (31, 200), (64, 80), (300, 64)]):
         image = in_mode(mode, width, height, index)
         assert image.mode == mode
-        expected = official(image, 64)
+        try:
+            expected = official(image, 64)
+        except ValueError as error:
+            pytest.skip(f"this version of Pillow cannot resize {mode}: {error}")
         assert (swiftclip.preprocess(image, Preprocess(image_size=64)) == expected).all(), (width, height)
 
 
