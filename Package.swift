@@ -38,7 +38,10 @@ let package = Package(
       swiftSettings: safe),
     .target(name: "ONNXImport", swiftSettings: safe),
     .target(name: "Tokenizing", swiftSettings: safe),
-    .target(name: "Imaging", dependencies: ["CCodecs"], swiftSettings: safe),
+    .target(
+      name: "Imaging", dependencies: ["CCodecs"],
+      // Also in debug builds: tests resample millions of pixels.
+      swiftSettings: safe + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .target(
       name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512"],
       swiftSettings: kernel),

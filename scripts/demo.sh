@@ -19,6 +19,8 @@ echo '== The same from Python'
 diff build/demo-c.txt build/demo-python.txt
 echo 'Python printed the same lines.'
 
-.venv/bin/python -m swiftclip classify "${pictures[@]}" --labels-file examples/labels.txt \
-  $(sed "s/.*/--template/" examples/templates.txt >/dev/null) --html build/demo.html >/dev/null
+templates=()
+while read -r template; do templates+=(--template "$template"); done <examples/templates.txt
+.venv/bin/python -m swiftclip classify "${pictures[@]}" --labels-file examples/labels.txt "${templates[@]}" \
+  --html build/demo.html >/dev/null
 echo "== A page of the pictures with their labels: $PWD/build/demo.html"

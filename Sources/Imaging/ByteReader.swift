@@ -43,7 +43,8 @@
   /// The same bytes from `offset` on, read in the other or the same order.
   func from(_ offset: Int, isLittleEndian: Bool) -> ByteReader {
     let start = min(max(offset, 0), count)
-    return unsafe ByteReader(UnsafeRawBufferPointer(rebasing: bytes[start...]), isLittleEndian: isLittleEndian)
+    return unsafe ByteReader(
+      UnsafeRawBufferPointer(rebasing: bytes[start...]), isLittleEndian: isLittleEndian)
   }
 
   /// The contents of the first chunk of this name in a WebP file; nil if there is none or it is cut.

@@ -25,7 +25,8 @@ struct FileBytes: ~Copyable {
       throw .io("is \(kind); give the path of a picture.")
     }
     guard status.st_size >= 0, UInt64(status.st_size) <= limit else {
-      throw .limit("has \(status.st_size) bytes, above max_bytes = \(limit); raise the limit if you trust it.")
+      throw .limit(
+        "has \(status.st_size) bytes, above max_bytes = \(limit); raise the limit if you trust it.")
     }
     let memory = try Memory<UInt8>(Int(status.st_size), for: "the file's bytes")
     try Self.fill(memory, from: file)

@@ -6,8 +6,10 @@ func codecError(_ status: Int32, _ kind: StaticString, _ message: [CChar]) -> Im
   let text = String(decoding: bytes, as: UTF8.self)
   switch Int(status) {
   case CCODECS_TRUNCATED: return .invalidData("the \(kind) is truncated: \(text); get a complete copy.")
-  case CCODECS_UNSUPPORTED: return .unsupported("this kind of \(kind) is not decoded: \(text); save it as a plain one.")
-  case CCODECS_NO_MEMORY: return .outOfMemory("the \(kind) decoder found no memory: \(text); lower max_pixels.")
+  case CCODECS_UNSUPPORTED:
+    return .unsupported("this kind of \(kind) is not decoded: \(text); save it as a plain one.")
+  case CCODECS_NO_MEMORY:
+    return .outOfMemory("the \(kind) decoder found no memory: \(text); lower max_pixels.")
   default: return .invalidData("the \(kind) is damaged: \(text); get an undamaged copy.")
   }
 }
@@ -66,8 +68,13 @@ func codecError(_ status: Int32, _ kind: StaticString, _ message: [CChar]) -> Im
     }
   }
 
+  /// Passes over the rest and decodes its last row: a decoder that is told to skip to the very end does not
+  /// look at what it skips.
   mutating func finish() throws(ImagingError) {
-    try check(unsafe ccodecs_jpeg_skip(decoder, UInt32(truncatingIfNeeded: height - next), &message))
+    guard next < height else { return }
+    let last = try Memory<UInt8>(try product(columns.count, 4), for: "a row")
+    try check(unsafe ccodecs_jpeg_skip(decoder, UInt32(truncatingIfNeeded: height - next - 1), &message))
+    try check(unsafe ccodecs_jpeg_read(decoder, last.base, last.count, 1, &message))
     next = height
   }
 

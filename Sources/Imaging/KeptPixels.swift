@@ -30,7 +30,8 @@ struct KeptPixels: ~Copyable {
       if plan.is16Bit {
         try unsafe Self.resample16(&source, plan, horizontal, vertical, into: memory.base, stride)
       } else if plan.geometry.isVerticalFirst {
-        try unsafe Self.resampleVerticalFirst(&source, plan, horizontal, vertical, step, into: memory.base, stride)
+        try unsafe Self.resampleVerticalFirst(
+          &source, plan, horizontal, vertical, step, into: memory.base, stride)
       } else {
         try unsafe Self.resample(&source, plan, horizontal, vertical, step, into: memory.base, stride)
       }
@@ -89,7 +90,8 @@ struct KeptPixels: ~Copyable {
 
   /// The pass along x while rows are decoded, a few at a time, then the pass along y.
   private static func resample<Source: RowSource & ~Copyable>(
-    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter, _ vertical: borrowing AxisFilter,
+    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter,
+    _ vertical: borrowing AxisFilter,
     _ step: Int, into result: UnsafeMutablePointer<UInt8>, _ stride: Int
   ) throws(ImagingError) {
     let rows = vertical.inputs
@@ -110,7 +112,8 @@ struct KeptPixels: ~Copyable {
 
   /// The passes in the other order, for very tall pictures.
   private static func resampleVerticalFirst<Source: RowSource & ~Copyable>(
-    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter, _ vertical: borrowing AxisFilter,
+    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter,
+    _ vertical: borrowing AxisFilter,
     _ step: Int, into result: UnsafeMutablePointer<UInt8>, _ stride: Int
   ) throws(ImagingError) {
     let rows = vertical.inputs
@@ -122,7 +125,9 @@ struct KeptPixels: ~Copyable {
     let region = try Memory<UInt8>(try product(width, rows.count + 3) + 16, for: "the decoded picture")
     unsafe (region.base + width * rows.count).update(repeating: 0, count: width * 3 + 16)
     try unsafe source.read(rows.count, into: region.base, stride: width)
-    for row in 0..<rows.count { unsafe plan.before.apply(to: region.base + row * width, count: columns.count) }
+    for row in 0..<rows.count {
+      unsafe plan.before.apply(to: region.base + row * width, count: columns.count)
+    }
     let between = try Memory<UInt8>(try product(width, size) + 16, for: "half-resized rows")
     unsafe resampleColumns(region.base, stride: width, width: width, down, into: between.base)
     let strip = try Strip(columns: columns.count)
@@ -173,7 +178,8 @@ private struct Strip: ~Copyable {
 
   /// Resamples the rows, four at a time; a last group of fewer does its last row more than once.
   func resample(
-    _ filter: borrowing PackedFilter, rows: Int, into result: UnsafeMutablePointer<UInt8>, _ distance: Int, step: Int
+    _ filter: borrowing PackedFilter, rows: Int, into result: UnsafeMutablePointer<UInt8>, _ distance: Int,
+    step: Int
   ) {
     for first in Swift.stride(from: 0, to: rows, by: 4) {
       let (a, b, c, d) = (first, min(first + 1, rows - 1), min(first + 2, rows - 1), min(first + 3, rows - 1))
@@ -181,7 +187,8 @@ private struct Strip: ~Copyable {
         a: UnsafePointer(memory.base + a * stride), b: UnsafePointer(memory.base + b * stride),
         c: UnsafePointer(memory.base + c * stride), d: UnsafePointer(memory.base + d * stride))
       let to = unsafe FourRows(
-        a: result + a * distance, b: result + b * distance, c: result + c * distance, d: result + d * distance)
+        a: result + a * distance, b: result + b * distance, c: result + c * distance, d: result + d * distance
+      )
       unsafe resampleRows(from, filter, into: to, step: step)
     }
   }

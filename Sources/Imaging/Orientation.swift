@@ -60,7 +60,9 @@ enum EXIFOrientation: Int {
     let isLittleEndian = reader.has("II", at: offset)
     guard isLittleEndian || reader.has("MM", at: offset) else { return nil }
     let tiff = reader.from(offset, isLittleEndian: isLittleEndian)
-    guard tiff.u16(2) == 42, let directory = tiff.u32(4), let entries = tiff.u16(directory) else { return nil }
+    guard tiff.u16(2) == 42, let directory = tiff.u32(4), let entries = tiff.u16(directory) else {
+      return nil
+    }
     for entry in 0..<entries {
       let place = directory + 2 + entry * 12
       guard tiff.u16(place) == 0x0112 else { continue }

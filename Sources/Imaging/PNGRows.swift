@@ -145,7 +145,9 @@ import CCodecs
   }
 
   /// Makes the pixels of one colour transparent.
-  private static func clear(_ key: (UInt8, UInt8, UInt8), in pixels: UnsafeMutablePointer<UInt8>, _ count: Int) {
+  private static func clear(
+    _ key: (UInt8, UInt8, UInt8), in pixels: UnsafeMutablePointer<UInt8>, _ count: Int
+  ) {
     for x in 0..<count {
       let pixel = unsafe pixels + x &* 4
       if unsafe pixel[0] == key.0 && pixel[1] == key.1 && pixel[2] == key.2 { unsafe pixel[3] = 0 }

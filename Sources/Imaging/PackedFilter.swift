@@ -115,7 +115,9 @@ func resampleRows(
     var (sumA, sumB, sumC, sumD) = (Sums(), Sums(), Sums(), Sums())
     for group in 0..<(unsafe filter.groups.base[slot]) {
       let four = unsafe unsafeBitCast(vectors[group], to: SIMD4<Int32>.self)
-      let (high0, low0, high1, low1) = (weights(four, 0), weights(four, 1), weights(four, 2), weights(four, 3))
+      let (high0, low0, high1, low1) = (
+        weights(four, 0), weights(four, 1), weights(four, 2), weights(four, 3)
+      )
       let pixelsA = unsafe a.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
       sumA.add(ccodecs_widen_low(pixelsA), high0, low0)
       sumA.add(ccodecs_widen_high(pixelsA), high1, low1)

@@ -72,6 +72,7 @@ enum PixelStep {
     let alpha = pixel.w
     guard alpha != 0 && alpha != 255 else { return pixel }
     return SIMD4(
-      min(pixel.x &* 255 / alpha, 255), min(pixel.y &* 255 / alpha, 255), min(pixel.z &* 255 / alpha, 255), alpha)
+      min(pixel.x &* 255 / alpha, 255), min(pixel.y &* 255 / alpha, 255), min(pixel.z &* 255 / alpha, 255),
+      alpha)
   }
 }

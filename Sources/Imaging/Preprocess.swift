@@ -44,7 +44,8 @@ enum EncodedKind {
 }
 
 private func preprocess(
-  encoded bytes: UnsafeRawBufferPointer, _ options: PreprocessOptions, into tensor: UnsafeMutablePointer<Float>
+  encoded bytes: UnsafeRawBufferPointer, _ options: PreprocessOptions,
+  into tensor: UnsafeMutablePointer<Float>
 ) throws(ImagingError) {
   guard unsafe !bytes.isEmpty else { throw .invalidData("the picture is empty; give a JPEG, PNG or WebP.") }
   guard UInt64(bytes.count) <= options.maxBytes else {
@@ -53,7 +54,8 @@ private func preprocess(
         + "raise the limit if you trust it.")
   }
   guard let kind = unsafe EncodedKind(bytes) else {
-    throw .unsupported("the first bytes are not those of a JPEG, PNG or WebP; save the picture as one of them.")
+    throw .unsupported(
+      "the first bytes are not those of a JPEG, PNG or WebP; save the picture as one of them.")
   }
   let orientation =
     options.orientation == .apply ? unsafe EXIFOrientation(encoded: bytes, kind: kind) : .upright
@@ -67,7 +69,7 @@ private func preprocess(
     try options.check(width: rows.width, height: rows.height)
     try unsafe resize(rows, turned: orientation, options, into: tensor)
   case .webp:
-    let picture = try unsafe WebPPicture(bytes)
+    let picture = try unsafe WebPPicture(file: bytes)
     try options.check(width: picture.width, height: picture.height)
     let pixels = try picture.decode()
     // `pixels` lives until the end of this scope.
@@ -93,7 +95,8 @@ extension MemoryRows {
     let row = width * format.bytes
     let distance = stride == 0 ? row : stride
     guard distance >= row else {
-      throw .invalidArgument("stride is \(stride), below the \(row) bytes of a row; give 0 for rows without a gap.")
+      throw .invalidArgument(
+        "stride is \(stride), below the \(row) bytes of a row; give 0 for rows without a gap.")
     }
     let (before, overflow) = distance.multipliedReportingOverflow(by: height - 1)
     guard !overflow, let base = bytes.baseAddress, bytes.count >= row, bytes.count - row >= before else {
@@ -103,7 +106,8 @@ extension MemoryRows {
     }
     let hasAlpha = format == .grayAlpha || format == .rgba
     unsafe self.init(
-      base.assumingMemoryBound(to: UInt8.self), format: format, width: width, height: height, stride: distance,
+      base.assumingMemoryBound(to: UInt8.self), format: format, width: width, height: height,
+      stride: distance,
       mode: hasAlpha ? .alpha : .opaque, hasTransparency: hasAlpha)
   }
 }

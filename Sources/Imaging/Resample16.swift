@@ -2,7 +2,8 @@ extension KeptPixels {
   /// Pillow's resampling of I;16: weights in double precision, each pass rounded to 16 bits, and at the end
   /// its conversion to RGB, which clips values above 255.
   static func resample16<Source: RowSource & ~Copyable>(
-    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter, _ vertical: borrowing AxisFilter,
+    _ source: inout Source, _ plan: Plan, _ horizontal: borrowing AxisFilter,
+    _ vertical: borrowing AxisFilter,
     into result: UnsafeMutablePointer<UInt8>, _ stride: Int
   ) throws(ImagingError) {
     let size = plan.geometry.size
@@ -25,7 +26,8 @@ extension KeptPixels {
         between.base, width: columns.count, rows: size, horizontal, base: columns.lowerBound, into: gray.base)
     } else {
       unsafe alongX(
-        region.base, width: columns.count, rows: rows.count, horizontal, base: columns.lowerBound, into: between.base)
+        region.base, width: columns.count, rows: rows.count, horizontal, base: columns.lowerBound,
+        into: between.base)
       unsafe alongY(between.base, width: size, vertical, base: rows.lowerBound, into: gray.base)
     }
     for y in 0..<size {

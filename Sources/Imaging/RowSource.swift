@@ -34,7 +34,8 @@ protocol RowSource: ~Copyable {
   mutating func finish() throws(ImagingError)
 }
 
-/// Rows that lie in memory: raw pixels, or a picture that had to be decoded whole.
+/// Rows that lie in memory: raw pixels, or a picture that had to be decoded whole (of a 16-bit picture that
+/// keeps its bits, as such).
 @safe struct MemoryRows: RowSource, ~Copyable {
   let width: Int
   let height: Int
@@ -70,15 +71,20 @@ protocol RowSource: ~Copyable {
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) {
     for row in 0..<count {
       // The caller asks for no more rows than there are, within the columns of `begin`.
-      let from = unsafe base + (next &* self.stride &+ columns.lowerBound &* format.bytes)
+      let step = keeps16Bits ? 2 : format.bytes
+      let from = unsafe base + (next &* self.stride &+ columns.lowerBound &* step)
       let to = unsafe rows + row &* stride
+      next &+= 1
+      if keeps16Bits {
+        unsafe to.update(from: from, count: columns.count &* 2)
+        continue
+      }
       switch format {
       case .gray: unsafe Self.spread(from, to, columns.count, alpha: false)
       case .grayAlpha: unsafe Self.spread(from, to, columns.count, alpha: true)
       case .rgb: unsafe Self.pad(from, to, columns.count)
       case .rgba: unsafe to.update(from: from, count: columns.count &* 4)
       }
-      next &+= 1
     }
   }
 

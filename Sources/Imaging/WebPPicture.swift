@@ -9,8 +9,17 @@ import CCodecs
   private let bytes: UnsafeRawBufferPointer
   private let isAnimated: Bool
 
-  /// Reads the header. `bytes` must outlive this value.
-  init(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) {
+  /// Reads the header of a file, which says how long the file is. `bytes` must outlive this value.
+  init(file bytes: UnsafeRawBufferPointer) throws(ImagingError) {
+    let length = unsafe ByteReader(bytes, isLittleEndian: true).u32(4) ?? .max
+    guard length <= bytes.count - 8 else {
+      throw .invalidData(
+        "the WebP is truncated: its header says more bytes than there are; get a complete copy.")
+    }
+    try unsafe self.init(bytes)
+  }
+
+  private init(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) {
     var info = ccodecs_webp_info()
     var message = [CChar](repeating: 0, count: Int(CCODECS_MESSAGE_SIZE))
     let status = unsafe ccodecs_webp_info_read(
@@ -61,9 +70,11 @@ import CCodecs
     let frame = unsafe UnsafeRawBufferPointer(rebasing: bytes[chunk.lowerBound + 16..<chunk.upperBound])
     let inner = try unsafe WebPPicture(frame)
     guard inner.width == wide, inner.height == high, !inner.isAnimated else {
-      throw .invalidData("the first frame of the animated WebP has another size than it says; get an undamaged copy.")
+      throw .invalidData(
+        "the first frame of the animated WebP has another size than it says; get an undamaged copy.")
     }
     let start = (y * width + x) * 4
-    try unsafe Self.decode(frame, into: canvas.base + start, stride: width * 4, capacity: canvas.count - start)
+    try unsafe Self.decode(
+      frame, into: canvas.base + start, stride: width * 4, capacity: canvas.count - start)
   }
 }

@@ -57,7 +57,9 @@ package enum AllowedThreads {
   }
 
   private static func versionOne(quota: String?, period: String?) -> Int? {
-    func number(_ text: String?) -> Int? { text?.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } }
+    func number(_ text: String?) -> Int? {
+      text?.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }
+    }
     return processors(number(quota), number(period))
   }
 

@@ -4,11 +4,11 @@ import KernelsAVX512
 
 /// The loops of one instruction set: the only way from this room into the kernel modules. Chosen once per
 /// `Compute`, after the processor was asked.
-struct LoopTable: Sendable {
+package struct LoopTable: Sendable {
   /// Columns of a panel of packed weights.
-  let panelColumns: Int
+  package let panelColumns: Int
   /// Rows of the largest tile.
-  let tileRows: Int
+  package let tileRows: Int
   /// Inputs per K block: a panel's block (depth × panelColumns) is to stay in the nearest cache that can feed
   /// the tile.
   let depth: Int
@@ -16,17 +16,19 @@ struct LoopTable: Sendable {
   let blockRows: Int
 
   let packRows:
-    @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ inputs: Int, _ depth: Int,
-      UnsafeMutablePointer<Float>) -> Void
-  let product: @Sendable (ProductTask) -> Void
+    @Sendable (
+      UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ inputs: Int, _ depth: Int,
+      UnsafeMutablePointer<Float>
+    ) -> Void
+  package let product: @Sendable (ProductTask) -> Void
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
   let layerNorm: @Sendable (LayerNormTask) -> Void
-  let attention: @Sendable (AttentionTask) -> Void
+  package let attention: @Sendable (AttentionTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
 
   /// The table of an instruction set, which the processor must support.
-  static func of(_ set: InstructionSet) -> LoopTable {
+  package static func of(_ set: InstructionSet) -> LoopTable {
     switch set {
     case .portable: portable
     case .avx2: avx2

@@ -80,7 +80,7 @@ extension Compute {
     for output in 0..<packed.bias.count {
       packed.bias.pointer[output] = output < outputs ? bias?[output] ?? 0 : 0
     }
-    packed.checkFinite(packed.bias.pointer, packed.bias.count)
+    if !areFinite(packed.bias.pointer, packed.bias.count) { packed.allFinite.store(false, ordering: .relaxed) }
     // Several panels at once read a row of the source in longer pieces.
     let group = max(1, 256 / packed.panelColumns)
     if isPlain {

@@ -29,18 +29,7 @@ extension PackedWeights {
     for column in max(columns.lowerBound, first)..<max(columns.upperBound, first) {
       for k in 0..<range.count { target[k * panelColumns + column - columns.lowerBound] = 0 }
     }
-    checkFinite(target, range.count * panelColumns)
-  }
-
-  /// Remembers whether a value is NaN or infinite: the ones that zero does not turn into zero.
-  func checkFinite(_ values: UnsafePointer<Float>, _ count: Int) {
-    var sum = SIMD8<Float>.zero
-    for index in 0..<count / 8 {
-      let value = UnsafeRawPointer(values + 8 * index).loadUnaligned(as: SIMD8<Float>.self)
-      sum = sum + value * 0
-    }
-    for index in count / 8 * 8..<count { sum[0] += values[index] * 0 }
-    if !(sum.sum() == 0) { allFinite.store(false, ordering: .relaxed) }
+    if !areFinite(target, range.count * panelColumns) { allFinite.store(false, ordering: .relaxed) }
   }
 }
 

@@ -10,17 +10,25 @@ import ONNXImport
   private let storage: AlignedStorage
 
   /// Copies a weight out of its file, row-major, refusing values that are not finite.
-  init(_ weight: Weight, named name: String) throws(CLIPError) {
-    let values = try converting { () throws(ImportError) in try weight.floats() }
-    weight.discard()
-    if let bad = values.firstIndex(where: { !$0.isFinite }) {
-      throw notFinite(name, detail: "value \(bad) is \(values[bad])")
-    }
-    storage = try AlignedStorage(count: values.count)
-    count = values.count
+  init(_ weight: Weight, named name: String, _ compute: Compute) throws(CLIPError) {
+    storage = try AlignedStorage(count: weight.count)
+    count = weight.count
     // The storage was made for exactly these values and is never written again.
-    for (index, value) in values.enumerated() { unsafe storage.pointer[index] = value }
     unsafe pointer = UnsafePointer(storage.pointer)
+    let isFinite: Bool
+    if weight.isDense {
+      isFinite = unsafe weight.withBytes { base in
+        unsafe compute.copy(base, ElementType(weight.kind), count: count, to: storage.pointer)
+      }
+    } else {
+      let values = try converting { () throws(ImportError) in try weight.floats() }
+      isFinite = unsafe values.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress else { return true }
+        return unsafe compute.copy(base, .float32, count: values.count, to: storage.pointer)
+      }
+    }
+    weight.discard()
+    guard isFinite else { throw notFinite(name) }
   }
 
   /// The floats of row `index` of a matrix with `width` columns.
@@ -38,10 +46,10 @@ import ONNXImport
   }
 }
 
-func notFinite(_ name: String, detail: String) -> CLIPError {
+func notFinite(_ name: String) -> CLIPError {
   CLIPError(
     .invalidData,
-    "The weights of \(name) are damaged: \(detail), which would spoil every embedding. Export or download the model again."
+    "The weights of \(name) are damaged: a value is NaN or infinite, which would spoil every embedding. Export or download the model again."
   )
 }
 
@@ -51,9 +59,9 @@ struct LayerNorm: Sendable {
   let bias: Parameters
   let epsilon: Float
 
-  init(_ norm: Norm, named name: String) throws(CLIPError) {
-    gain = try Parameters(norm.gain, named: "\(name).gain")
-    bias = try Parameters(norm.bias, named: "\(name).bias")
+  init(_ norm: Norm, named name: String, _ compute: Compute) throws(CLIPError) {
+    gain = try Parameters(norm.gain, named: "\(name).gain", compute)
+    bias = try Parameters(norm.bias, named: "\(name).bias", compute)
     epsilon = norm.epsilon
   }
 
@@ -69,14 +77,14 @@ struct Linear: Sendable {
 
   init(_ maps: [ONNXImport.Linear], named name: String, _ compute: Compute) throws(CLIPError) {
     let inputs = maps.first?.weight.shape.first ?? 0
-    let bias = try Linear.bias(maps, named: name)
+    let bias = try Linear.bias(maps, named: name, compute)
     weights = try Linear.withSources(maps.map(\.weight), []) { (sources) throws(CLIPError) in
       try converting { () throws(KernelError) in
         unsafe try compute.pack(inputs: inputs, sources: sources, bias: bias?.pointer)
       }
     }
     for map in maps { map.weight.discard() }
-    guard weights.isFinite else { throw notFinite(name, detail: "a value is NaN or infinite") }
+    guard weights.isFinite else { throw notFinite(name) }
   }
 
   init(_ map: ONNXImport.Linear, named name: String, _ compute: Compute) throws(CLIPError) {
@@ -90,15 +98,16 @@ struct Linear: Sendable {
   }
 
   /// The biases of all maps one after the other, with zeros for maps that have none; nil if none has.
-  private static func bias(_ maps: [ONNXImport.Linear], named name: String) throws(CLIPError)
-    -> AlignedStorage?
-  {
+  private static func bias(
+    _ maps: [ONNXImport.Linear], named name: String, _ compute: Compute
+  ) throws(CLIPError) -> AlignedStorage? {
     guard maps.contains(where: { $0.bias != nil }) else { return nil }
     let outputs = maps.reduce(0) { $0 + $1.weight.shape[1] }
     let all = try AlignedStorage(count: outputs)
     var column = 0
     for map in maps {
-      let values = try map.bias.map { (bias) throws(CLIPError) in try Parameters(bias, named: "\(name).bias")
+      let values = try map.bias.map { (bias) throws(CLIPError) in
+        try Parameters(bias, named: "\(name).bias", compute)
       }
       for output in 0..<map.weight.shape[1] {
         unsafe all.pointer[column] = values.map { unsafe $0.pointer[output] } ?? 0

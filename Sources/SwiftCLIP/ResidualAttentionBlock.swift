@@ -17,10 +17,10 @@ struct ResidualAttentionBlock: Sendable {
   init(
     _ block: ONNXImport.ResidualAttentionBlock, named name: String, readsOneQuery: Bool, _ compute: Compute
   ) throws(CLIPError) {
-    attentionNorm = try LayerNorm(block.attentionNorm, named: "\(name).ln_1")
+    attentionNorm = try LayerNorm(block.attentionNorm, named: "\(name).ln_1", compute)
     attention = try MultiHeadAttention(
       block, named: "\(name).attention", separateQuery: readsOneQuery, compute)
-    mlpNorm = try LayerNorm(block.mlpNorm, named: "\(name).ln_2")
+    mlpNorm = try LayerNorm(block.mlpNorm, named: "\(name).ln_2", compute)
     mlp = try MLP(block, named: "\(name).mlp", compute)
   }
 

@@ -25,10 +25,10 @@ struct TextTransformer: Sendable {
     vocabularySize = tower.vocabularySize
     width = tower.width
     embedDim = tower.embedDim
-    tokenEmbedding = try Parameters(tower.tokenEmbedding, named: "text.token_embedding")
-    positions = try Parameters(tower.positions, named: "text.positions")
+    tokenEmbedding = try Parameters(tower.tokenEmbedding, named: "text.token_embedding", compute)
+    positions = try Parameters(tower.positions, named: "text.positions", compute)
     transformer = try Transformer(tower.blocks, width: tower.width, named: "text.blocks", compute)
-    lnFinal = try LayerNorm(tower.finalNorm, named: "text.ln_final")
+    lnFinal = try LayerNorm(tower.finalNorm, named: "text.ln_final", compute)
     projection = try tower.projection.map { (map) throws(CLIPError) in
       try Linear(map, named: "text.projection", compute)
     }

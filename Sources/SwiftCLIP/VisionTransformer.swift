@@ -28,11 +28,14 @@ struct VisionTransformer: Sendable {
     tokens = tower.tokens
     embedDim = tower.embedDim
     patchEmbedding = try Linear(tower.patchEmbedding, named: "visual.patch_embedding", compute)
-    classToken = try Parameters(tower.classToken, named: "visual.class_token")
-    positions = try Parameters(tower.positions, named: "visual.positions")
-    lnPre = try tower.preNorm.map { (norm) throws(CLIPError) in try LayerNorm(norm, named: "visual.ln_pre") }
+    classToken = try Parameters(tower.classToken, named: "visual.class_token", compute)
+    positions = try Parameters(tower.positions, named: "visual.positions", compute)
+    lnPre = try tower.preNorm.map { (norm) throws(CLIPError) in
+      try LayerNorm(norm, named: "visual.ln_pre", compute)
+    }
     transformer = try Transformer(tower.blocks, width: tower.width, named: "visual.blocks", compute)
-    lnPost = try tower.postNorm.map { (norm) throws(CLIPError) in try LayerNorm(norm, named: "visual.ln_post")
+    lnPost = try tower.postNorm.map { (norm) throws(CLIPError) in
+      try LayerNorm(norm, named: "visual.ln_post", compute)
     }
     projection = try tower.projection.map { (map) throws(CLIPError) in
       try Linear(map, named: "visual.projection", compute)

@@ -19,6 +19,9 @@ enum CharacterRepairs {
     mapped(text, where: { 0x80...0x9F ~= $0 }, to: { LegacyEncodings.windows1252(UInt8($0)) })
   }
 
+  /// Reads the tables.
+  static func prepare() { _ = (ligatures, widths) }
+
   private static let ligatures = TableReader.map(Tables.ligatures)
   private static let widths = TableReader.map(Tables.widths)
 

@@ -72,6 +72,9 @@ enum LegacyEncodings {
       }
   }()
 
+  /// Reads the tables.
+  static func prepare() { _ = (all, windows1252Table) }
+
   /// What Windows-1252, as browsers read it, makes of a byte of 80...9F. Bytes without a meaning stay.
   static func windows1252(_ byte: UInt8) -> UInt32 {
     let index = Int(byte) - 0x80

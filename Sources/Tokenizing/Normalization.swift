@@ -3,7 +3,13 @@
 struct Normalization: Sendable {
   static let shared = Normalization()
 
-  private let decompositions: [UInt32: Scalars]
+  /// One step of a decomposition, into one or two scalars.
+  private struct Decomposition {
+    let first: UInt32
+    let second: UInt32?
+  }
+
+  private let decompositions: [UInt32: Decomposition]
   private let compositions: [UInt64: UInt32]
   private let combiningClasses: [UInt32: UInt8]
   /// A bit for each code point that NFC may change or that may change its neighbours: not a starter, not
@@ -11,32 +17,44 @@ struct Normalization: Sendable {
   private let unstable: [UInt64]
 
   private init() {
-    var decompositions: [UInt32: Scalars] = [:]
-    var compositions: [UInt64: UInt32] = [:]
-    var combiningClasses: [UInt32: UInt8] = [:]
+    var decompositions = [UInt32: Decomposition](minimumCapacity: 2_100)
+    var compositions = [UInt64: UInt32](minimumCapacity: 1_000)
+    var combiningClasses = [UInt32: UInt8](minimumCapacity: 1_000)
     var unstable = [UInt64](repeating: 0, count: 0x30000 / 64)
     func mark(_ scalar: UInt32) {
       if scalar < 0x30000 { unstable[Int(scalar >> 6)] |= 1 << UInt64(scalar & 63) }
     }
-    for entry in TableReader.fields(TableReader.bytes(Tables.decompositions), " ") {
-      let recomposes = entry.contains(UInt8(ascii: "="))
-      let parts = TableReader.fields(entry, recomposes ? "=" : ">")
-      guard parts.count == 2 else { continue }
-      let (composed, target) = (TableReader.number(parts[0]), TableReader.scalars(parts[1]))
-      decompositions[composed] = target
-      if recomposes, target.count == 2 {
-        compositions[Self.key(target[0], target[1])] = composed
-        mark(target[1])
-      } else {
-        mark(composed)
+    // "composed=first+second", or "composed>target" with one or two scalars where nothing composes again.
+    var composed: UInt32 = 0
+    var first: UInt32?
+    var recomposes = false
+    TableReader.forEachNumber(Tables.decompositions) { number, delimiter in
+      switch delimiter {
+      case "=", ">": (composed, first, recomposes) = (number, nil, delimiter == "=")
+      case "+": first = number
+      default:
+        decompositions[composed] = Decomposition(first: first ?? number, second: first == nil ? nil : number)
+        if recomposes, let first {
+          compositions[Self.key(first, number)] = composed
+          mark(number)
+        } else {
+          mark(composed)
+        }
       }
     }
-    for entry in TableReader.fields(TableReader.bytes(Tables.combiningClasses), " ") {
-      let parts = TableReader.fields(entry, ":")
-      guard parts.count == 2 else { continue }
-      for scalar in TableReader.range(parts[0]) {
-        combiningClasses[scalar] = UInt8(truncatingIfNeeded: TableReader.number(parts[1]))
-        mark(scalar)
+    // "first-last:class" or "only:class".
+    var start: UInt32?
+    var end: UInt32 = 0
+    TableReader.forEachNumber(Tables.combiningClasses) { number, delimiter in
+      switch delimiter {
+      case "-": start = number
+      case ":": end = number
+      default:
+        for scalar in min(start ?? end, end)...end {
+          combiningClasses[scalar] = UInt8(truncatingIfNeeded: number)
+          mark(scalar)
+        }
+        start = nil
       }
     }
     for jamo in Hangul.vowels { mark(jamo) }
@@ -85,7 +103,8 @@ struct Normalization: Sendable {
     } else if Hangul.syllables.contains(scalar) {
       result.append(contentsOf: Hangul.decomposed(scalar))
     } else if let target = decompositions[scalar] {
-      for part in target { append(part, to: &result) }
+      append(target.first, to: &result)
+      if let second = target.second { append(second, to: &result) }
     } else {
       result.append(scalar)
     }

@@ -17,6 +17,19 @@ enum TableReader {
     digits.reduce(0) { $0 << 4 | UInt32($1 < 0x41 ? $1 &- 0x30 : $1 &- 0x37) & 15 }
   }
 
+  /// Calls `body` with each number of a table and the character behind it, a space at the end.
+  static func forEachNumber(_ table: StaticString, _ body: (UInt32, Character) -> Void) {
+    var number: UInt32 = 0
+    for byte in bytes(table) + [0x20] {
+      if 0x30...0x39 ~= byte || 0x41...0x46 ~= byte {
+        number = number << 4 | Self.number(CollectionOfOne(byte))
+      } else {
+        body(number, Character(Unicode.Scalar(byte)))
+        number = 0
+      }
+    }
+  }
+
   /// The code points of "41+301".
   static func scalars(_ field: some Collection<UInt8>) -> Scalars {
     fields(field, "+").map { number($0) }

@@ -9,6 +9,17 @@ enum TextRepair {
     return UnicodeProperties.lowercased(collapsingSpace(unescaped))
   }
 
+  /// Reads all tables. Done when a tokenizer is opened, not at first use: a process that forks while another
+  /// thread is at it would leave the child waiting for that thread.
+  static func prepare() {
+    _ = HTMLEntities.shared
+    LegacyEncodings.prepare()
+    _ = (Mojibake.shared, Normalization.shared)
+    CharacterRepairs.prepare()
+    UnicodeProperties.prepare()
+    WordSplitter.prepare()
+  }
+
   /// The longest piece that ftfy repairs at once, in characters.
   private static let maximalSegment = 1_000_000
 

@@ -1,9 +1,14 @@
 /// CLIP's tokenizer: byte-level BPE with 49,152 merges at most, lower case, context length 77 (Radford et al.,
-/// 2021, section 2.4). Gives the ids of the official code with ftfy installed.
+/// 2021, section 2.4). Gives the ids of the official code (openai/CLIP) with ftfy installed; "<|startoftext|>" and
+/// "<|endoftext|>" in a text are the special tokens, as there. (open_clip spells them <start_of_text> and
+/// <end_of_text>; that is the only difference between the two.)
 public struct Tokenizer: Sendable {
   /// Tokens in a text, start and end included.
   public let contextLength: Int
   private let vocabulary: Vocabulary
+
+  /// Longest text in bytes. Cleaning takes some 20 bytes of memory for each.
+  static let maximalText = 1 << 24
 
   /// Number of ids, the special ones included.
   public var vocabularySize: Int { vocabulary.size }
@@ -23,12 +28,17 @@ public struct Tokenizer: Sendable {
       throw .unsupported(
         "a context of \(contextLength) tokens has no place for start and end. Give 2 or more.")
     }
+    guard vocabulary.count <= Gzip.maximalSize else {
+      throw .invalidData(
+        "\(name) has \(vocabulary.count) bytes: more than \(Gzip.maximalSize >> 20) MB is no vocabulary.")
+    }
     // The buffer is the caller's for the length of the call; both branches copy it.
     let text =
       unsafe Gzip.isGzip(vocabulary)
       ? try unsafe Gzip.inflate(vocabulary, name: name) : unsafe [UInt8](vocabulary)
     self.vocabulary = try Vocabulary(text: text, name: name, size: vocabularySize)
     self.contextLength = contextLength
+    TextRepair.prepare()
   }
 
   /// Writes a text's tokens: start, byte pairs, end, zeros; `contextLength` ids in all. Nothing is written on
@@ -42,6 +52,11 @@ public struct Tokenizer: Sendable {
   ) throws(TokenizerError) -> Int {
     guard ids.count >= contextLength else {
       throw .unsupported("there is room for \(ids.count) tokens, but the context has \(contextLength).")
+    }
+    guard utf8.count <= Self.maximalText else {
+      throw .tooLong(
+        "the text has \(utf8.count) bytes; \(Self.maximalText) are the most that a text may have, truncated or"
+          + " not. Cut it before tokenizing.")
     }
     let tokens = try unsafe encode(utf8, replaceInvalid: replaceInvalid)
     let count = tokens.count + 2

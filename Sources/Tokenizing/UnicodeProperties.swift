@@ -57,6 +57,9 @@ enum UnicodeProperties {
     return newNumbers.contains(scalar) ? .number : .other
   }
 
+  /// Reads the tables.
+  static func prepare() { _ = (newLetters, newNumbers) }
+
   private static let newLetters = ScalarRanges(Tables.newLetters)
   private static let newNumbers = ScalarRanges(Tables.newNumbers)
 

@@ -35,6 +35,9 @@ enum WordSplitter {
     return nil
   }
 
+  /// Makes the constants.
+  static func prepare() { _ = (startMark, endMark, contractions) }
+
   private static let startMark = Array("<|startoftext|>".unicodeScalars.map(\.value))
   private static let endMark = Array("<|endoftext|>".unicodeScalars.map(\.value))
   private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {

@@ -15,7 +15,8 @@ struct AttentionTests {
     Shape(heads: 1, width: 1, sequences: [(1, 1)], causal: false),
     Shape(heads: 2, width: 64, sequences: [(50, 50), (50, 50), (50, 50)], causal: false),
     Shape(heads: 2, width: 64, sequences: [(1, 50), (1, 50)], causal: false),
-    Shape(heads: 3, width: 20, sequences: [(7, 7), (1, 1), (33, 33), (77, 77), (16, 16), (17, 17)], causal: true),
+    Shape(
+      heads: 3, width: 20, sequences: [(7, 7), (1, 1), (33, 33), (77, 77), (16, 16), (17, 17)], causal: true),
     Shape(heads: 3, width: 33, sequences: [(1, 9), (4, 9), (40, 77)], causal: true),
     Shape(heads: 1, width: 80, sequences: [(197, 197)], causal: false),
     Shape(heads: 1, width: 64, sequences: [(577, 577)], causal: false),
@@ -90,7 +91,9 @@ struct AttentionTests {
     #expect(problem.out.gapsAreUntouched)
   }
 
-  @Test("a row has the same bits alone, in any batch, chunk and number of threads", arguments: InstructionSet.allCases)
+  @Test(
+    "a row has the same bits alone, in any batch, chunk and number of threads",
+    arguments: InstructionSet.allCases)
   func bits(_ set: InstructionSet) throws {
     for causal in [false, true] {
       let shape = Shape(heads: 2, width: 40, sequences: [(60, 60), (13, 13), (31, 31)], causal: causal)
@@ -145,7 +148,8 @@ struct AttentionTests {
     let out = Matrix(1, 1)
     try compute.attention(
       q: q.view, k: k.view, v: v.view, into: out.view,
-      sequences: [Sequence(queryRow: 0, queryCount: 1, keyRow: 0, keyCount: 3)], heads: 1, headWidth: 1, scale: 1,
+      sequences: [Sequence(queryRow: 0, queryCount: 1, keyRow: 0, keyCount: 3)], heads: 1, headWidth: 1,
+      scale: 1,
       causal: false)
     #expect(out[0, 0] == 7)
   }

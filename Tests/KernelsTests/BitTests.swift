@@ -23,7 +23,9 @@ struct BitTests {
 
     func run(_ compute: Compute, _ rows: Range<Int>) throws -> Matrix {
       let input = x.view.rows(rows)
-      let (normal, hidden, y) = (Matrix(rows.count, columns), Matrix(rows.count, 500), Matrix(rows.count, columns))
+      let (normal, hidden, y) = (
+        Matrix(rows.count, columns), Matrix(rows.count, 500), Matrix(rows.count, columns)
+      )
       compute.layerNorm(input, gain: gain, bias: bias, epsilon: 1e-5, into: normal.view)
       try compute.linear(normal.view, expand, into: hidden.view, .init(activation: .quickGELU))
       try compute.linear(hidden.view, project, into: y.view, .init(residual: input))

@@ -28,7 +28,8 @@ struct LinearTests {
 
   static let cases =
     InstructionSet.allCases.flatMap { set in
-      [(1, 1), (2, 5), (3, 33), (7, 16), (17, 31), (64, 32), (100, 65), (389, 129), (769, 40), (1541, 19)].map {
+      [(1, 1), (2, 5), (3, 33), (7, 16), (17, 31), (64, 32), (100, 65), (389, 129), (769, 40), (1541, 19)].map
+      {
         Case(set: set, inputs: $0.0, outputs: $0.1)
       }
     } + [Case(set: .portable, inputs: 100, outputs: 65, backend: .openBLAS)]
@@ -88,9 +89,11 @@ struct LinearTests {
     let packed = try compute.pack(w, bias: bias)
     let residual = Matrix(rows, outputs, gap: 9, seed: 4)
     let apart = Matrix(rows, outputs)
-    try compute.linear(x.view, packed, into: apart.view, .init(activation: activation, residual: residual.view))
+    try compute.linear(
+      x.view, packed, into: apart.view, .init(activation: activation, residual: residual.view))
     let inPlace = residual.copy()
-    try compute.linear(x.view, packed, into: inPlace.view, .init(activation: activation, residual: inPlace.view))
+    try compute.linear(
+      x.view, packed, into: inPlace.view, .init(activation: activation, residual: inPlace.view))
     var error = Error()
     for row in 0..<rows {
       for column in 0..<outputs {
@@ -111,9 +114,11 @@ struct LinearTests {
     let w = Matrix(77, 133, seed: 2)
     let bias = [Float](repeating: -0.1, count: 133)
     let (mine, theirs) = (Matrix(300, 133, seed: 5), Matrix(300, 133, seed: 5))
-    try own.linear(x.view, own.pack(w, bias: bias), into: mine.view, .init(activation: activation, residual: mine.view))
+    try own.linear(
+      x.view, own.pack(w, bias: bias), into: mine.view, .init(activation: activation, residual: mine.view))
     try blas.linear(
-      x.view, blas.pack(w, bias: bias), into: theirs.view, .init(activation: activation, residual: theirs.view))
+      x.view, blas.pack(w, bias: bias), into: theirs.view,
+      .init(activation: activation, residual: theirs.view))
     for row in 0..<300 {
       for column in 0..<133 { #expect(abs(mine[row, column] - theirs[row, column]) < 2e-5) }
     }
@@ -154,7 +159,9 @@ struct LinearTests {
     try compute.linear(Matrix(4, 5, seed: 1).view, compute.pack(Matrix(5, 0)), into: Matrix(4, 0).view)
   }
 
-  @Test("NaN and infinity reach the outputs that depend on them, and no others", arguments: InstructionSet.allCases)
+  @Test(
+    "NaN and infinity reach the outputs that depend on them, and no others",
+    arguments: InstructionSet.allCases)
   func nonFinite(_ set: InstructionSet) throws {
     let compute = try compute(set)
     let w = Matrix(50, 40, seed: 1)

@@ -33,7 +33,8 @@ struct PackingTests {
           }
         }
         let source = WeightSource(
-          base: bytes + offset, type: type, inputStride: inputStride, outputStride: outputStride, outputs: outputs)
+          base: bytes + offset, type: type, inputStride: inputStride, outputStride: outputStride,
+          outputs: outputs)
         let y = try unpacked(compute, compute.pack(inputs: inputs, sources: [source], bias: nil))
         for input in 0..<inputs {
           for output in 0..<outputs {
@@ -95,7 +96,9 @@ struct PackingTests {
     let compute = try Compute(threads: 1)
     let byte = UnsafeMutableRawPointer.allocate(byteCount: 4, alignment: 4)
     defer { byte.deallocate() }
-    for (inputs, outputs) in [(Int.max, 2), (2, Int.max), (1 << 40, 1 << 20), (1 << 31, 1 << 31), (-1, 5), (5, -1)] {
+    for (inputs, outputs) in [
+      (Int.max, 2), (2, Int.max), (1 << 40, 1 << 20), (1 << 31, 1 << 31), (-1, 5), (5, -1),
+    ] {
       #expect(throws: KernelError.self) {
         try compute.pack(
           inputs: inputs,

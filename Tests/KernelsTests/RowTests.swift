@@ -43,7 +43,9 @@ struct RowTests {
     #expect((0..<40).allSatisfy { y[0, $0] == 1 && y[1, $0].isNaN && y[2, $0] == 1 })
   }
 
-  @Test("patches are cut in the order channel, y, x", arguments: [(2, 3, 8, 8, 4), (1, 1, 7, 9, 2), (3, 3, 5, 5, 5)])
+  @Test(
+    "patches are cut in the order channel, y, x",
+    arguments: [(2, 3, 8, 8, 4), (1, 1, 7, 9, 2), (3, 3, 5, 5, 5)])
   func patches(_ count: Int, _ channels: Int, _ height: Int, _ width: Int, _ patch: Int) throws {
     let compute = try Compute(threads: 3)
     let pixels = (0..<count * channels * height * width).map { Float($0) }

@@ -25,7 +25,8 @@ final class Matrix: @unchecked Sendable {
   let rows, columns, stride: Int
   let memory: UnsafeMutablePointer<Float>
 
-  init(_ rows: Int, _ columns: Int, gap: Int = 3, _ value: (Int, Int) -> Float = { _, _ in Matrix.untouched }) {
+  init(_ rows: Int, _ columns: Int, gap: Int = 3, _ value: (Int, Int) -> Float = { _, _ in Matrix.untouched })
+  {
     (self.rows, self.columns, stride) = (rows, columns, columns + gap)
     memory = .allocate(capacity: max(1, rows * stride))
     memory.initialize(repeating: Self.untouched, count: max(1, rows * stride))

@@ -52,6 +52,12 @@ struct EncodeTests {
     #expect(try tokenizer.ids(text, replaceInvalid: true).first == 4094)
   }
 
+  @Test func textsHaveALimit() throws {
+    let tokenizer = try Tokenizer.pocket77.get()
+    let text = [UInt8](repeating: 0x20, count: Tokenizer.maximalText + 1)
+    #expect(throws: TokenizerError.self) { try tokenizer.ids(text, truncate: true) }
+  }
+
   @Test func smallBufferIsAnError() throws {
     let tokenizer = try Tokenizer.pocket(contextLength: 10)
     var ids = [Int32](repeating: 0, count: 9)

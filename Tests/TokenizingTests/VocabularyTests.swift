@@ -61,6 +61,11 @@ struct VocabularyTests {
     #expect(message { try Tokenizer(Array(text.utf8)) }.contains("line 1"))
   }
 
+  @Test func vocabulariesHaveALimit() {
+    let file = vocabulary(["a b"]) + [UInt8](repeating: 0x0A, count: Gzip.maximalSize)
+    #expect(message { try Tokenizer(file) }.contains("64 MB"))
+  }
+
   @Test func lineEndingsAndBlankLinesAtTheEnd() throws {
     let plain = try Tokenizer(vocabulary(["a b</w>", "c d</w>"]))
     for ending in ["\r\n", "\n"] {

@@ -48,7 +48,8 @@ extension Loops {
 
   /// Values as panels: [panel][key][column of panel], zero beyond the head's width.
   @inline(__always)
-  private static func packValues(_ task: AttentionTask, count: Int, into packed: UnsafeMutablePointer<Float>) {
+  private static func packValues(_ task: AttentionTask, count: Int, into packed: UnsafeMutablePointer<Float>)
+  {
     var column = 0
     var target = packed
     while column < task.width {

@@ -1,0 +1,158 @@
+import CPlatform
+import Glibc
+import Kernels
+import Testing
+
+/// Speeds, not tests: `SWIFTCLIP_BENCHMARK=1 swift test -c release --filter KernelsTests.Benchmark`, with
+/// OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Weights go round through several copies, as those of a model's
+/// layers do, so that they come from memory and not from a cache.
+@Suite("Benchmark", .serialized, .enabled(if: getenv("SWIFTCLIP_BENCHMARK") != nil))
+struct Benchmark {
+  /// Seconds of one core that the body took, by processor time: on a machine shared with others the wall clock
+  /// measures them. Waiting loops count.
+  private func seconds(_ body: () throws -> Void) rethrows -> Double {
+    var (before, after) = (timespec(), timespec())
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before)
+    try body()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after)
+    return Double(after.tv_sec - before.tv_sec) + Double(after.tv_nsec - before.tv_nsec) * 1e-9
+  }
+
+  /// The best of some runs: what the machine can do while nobody disturbs it.
+  private func best(_ runs: Int, _ body: () throws -> Void) rethrows -> Double {
+    var best = Double.infinity
+    for _ in 0..<runs { best = min(best, try seconds(body)) }
+    return best
+  }
+
+  /// GFLOP/s of one core on a full tile in the first-level cache.
+  private func limit(_ set: InstructionSet) -> Double {
+    let loops = LoopTable.of(set)
+    let (rows, depth) = (loops.tileRows, 4096 / loops.panelColumns)
+    let a = Matrix(depth, rows, gap: 0, seed: 1)
+    let b = Matrix(depth, loops.panelColumns, gap: 0, seed: 2)
+    let y = Matrix(2 * rows, loops.panelColumns, gap: 0)
+    let zero = Matrix(1, loops.panelColumns, gap: 0) { _, _ in 0 }
+    let task = ProductTask(
+      a: a.memory, panels: b.memory, ahead: b.memory, partial: y.memory + rows * loops.panelColumns,
+      rows: rows,
+      inputs: depth, depth: depth, panelCount: 1, columns: loops.panelColumns,
+      epilogue: EpilogueTask(
+        bias: zero.memory, residual: nil, residualStride: 0, y: y.memory, yStride: loops.panelColumns,
+        activation: 0))
+    let time = best(30) { for _ in 0..<2000 { loops.product(task) } }
+    return 2e-9 * 2000 * Double(rows * depth * loops.panelColumns) / time
+  }
+
+  private func column(_ value: Double, _ width: Int = 8) -> String {
+    let text = "\((value * 10).rounded() / 10)"
+    return String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+
+  @Test("products of ViT-B", arguments: [1, 2])
+  func products(_ threads: Int) throws {
+    for set in [InstructionSet.best] {
+      print("\n\(set.name), \(threads) threads; tile in L1: \(column(limit(set))) GFLOP/s a core")
+      print("    M     K     N   own GFLOP/s a core   OpenBLAS   % of limit")
+      let own = try Compute(threads: threads, instructions: set)
+      let blas = try Compute(threads: threads, backend: .openBLAS)
+      for (inputs, outputs) in [(768, 2304), (768, 768), (768, 3072), (3072, 768)] {
+        let w = Matrix(inputs, outputs, seed: 1)
+        let copies = max(2, 120_000_000 / (inputs * outputs * 4))
+        let mine = try (0..<copies).map { _ in try own.pack(w) }
+        let theirs = try (0..<copies).map { _ in try blas.pack(w) }
+        for rows in [1, 50, 200, 1600] {
+          let x = Matrix(rows, inputs, gap: 0, seed: 3)
+          let y = Matrix(rows, outputs, gap: 0)
+          let work = 2e-9 * Double(rows * inputs * outputs)
+          let rounds = max(1, min(copies, Int(4 / work)))
+          func speed(_ compute: Compute, _ weights: [PackedWeights]) throws -> Double {
+            var next = 0
+            let time = try best(10) {
+              for _ in 0..<rounds {
+                try compute.linear(x.view, weights[next % copies], into: y.view)
+                next += 1
+              }
+            }
+            return work * Double(rounds) / time
+          }
+          let (a, b) = (try speed(own, mine), try speed(blas, theirs))
+          let share = 100 * a / (limit(set))
+          print(
+            column(Double(rows), 7), column(Double(inputs), 7), column(Double(outputs), 7), column(a, 10),
+            column(b, 10), column(share, 10))
+          free(x.memory)
+          free(y.memory)
+        }
+        free(w.memory)
+      }
+    }
+  }
+
+  @Test("attention and LayerNorm", arguments: [1, 2])
+  func others(_ threads: Int) throws {
+    for set in [InstructionSet.best] {
+      let compute = try Compute(threads: threads, instructions: set)
+      print("\n\(set.name), \(threads) threads; tile in L1: \(column(limit(set))) GFLOP/s a core")
+      for (name, tokens, heads, batch, single, causal) in [
+        ("ViT-B/32, 1 picture", 50, 12, 1, false, false), ("ViT-B/32, 8 pictures", 50, 12, 8, false, false),
+        ("ViT-B/32, last block, 8", 50, 12, 8, true, false), ("ViT-B/16", 197, 12, 1, false, false),
+        ("ViT-L/14@336", 577, 16, 1, false, false), ("text, 32 of 12 tokens", 12, 8, 32, false, true),
+        ("text, 77 tokens", 77, 8, 1, false, true),
+      ] {
+        let columns = heads * 64
+        let all = Matrix(tokens * batch, 3 * columns, gap: 0, seed: 1)
+        let out = Matrix(tokens * batch, columns, gap: 0)
+        let sequences = (0..<batch).map {
+          Sequence(
+            queryRow: $0 * tokens, queryCount: single ? 1 : tokens, keyRow: $0 * tokens, keyCount: tokens)
+        }
+        let time = try best(50) {
+          try compute.attention(
+            q: all.view.columns(0..<columns), k: all.view.columns(columns..<2 * columns),
+            v: all.view.columns(2 * columns..<3 * columns), into: out.view, sequences: sequences,
+            heads: heads,
+            headWidth: 64, scale: 0.125, causal: causal)
+        }
+        let work = 4e-9 * Double(batch * (single ? 1 : tokens) * tokens * columns)
+        print("  attention, \(name): \(column(time * 1e6)) µs, \(column(work / time)) GFLOP/s")
+      }
+      let x = Matrix(1600, 768, gap: 0, seed: 1)
+      let gain = [Float](repeating: 1, count: 768)
+      for rows in [50, 400, 1600] {
+        let time = best(50) {
+          compute.layerNorm(
+            x.view.rows(0..<rows), gain: gain, bias: gain, epsilon: 1e-5, into: x.view.rows(0..<rows))
+        }
+        print("  LayerNorm, \(rows) rows of 768: \(column(time * 1e6)) µs")
+      }
+    }
+  }
+
+  @Test("activations, and packing")
+  func small() throws {
+    for set in [InstructionSet.best] {
+      let compute = try Compute(threads: 1, instructions: set)
+      let packed = try compute.pack(Matrix(1, 3072, seed: 1))
+      let x = Matrix(50, 1, seed: 2)
+      let y = Matrix(50, 3072)
+      for activation in [Epilogue.Activation.none, .quickGELU, .gelu] {
+        let time = try best(50) {
+          try compute.linear(x.view, packed, into: y.view, .init(activation: activation))
+        }
+        print("\(set.name), \(activation): \(column(time * 1e9 / (50 * 3072) * 100)) ns per 100 values")
+      }
+      let w = Matrix(3072, 3072, gap: 0, seed: 1)
+      for (name, inputStride, outputStride) in [
+        ("[inputs][outputs]", 3072, 1), ("[outputs][inputs]", 1, 3072),
+      ] {
+        for type in [ElementType.float32, .float16] {
+          let source = WeightSource(
+            base: w.memory, type: type, inputStride: inputStride, outputStride: outputStride, outputs: 3072)
+          let time = try best(5) { _ = try compute.pack(inputs: 3072, sources: [source], bias: nil) }
+          print("\(set.name), packing \(name) \(type): \(column(9.437184 * 4 / time / 1000)) GB/s")
+        }
+      }
+    }
+  }
+}
