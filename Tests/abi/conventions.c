@@ -275,6 +275,7 @@ static void tokens_to_embeddings(void) {
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_encode_texts(model, &text, 1, 8, embedding, DIM, NULL, NULL));
   CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL,
                swiftclip_encode_texts(model, &text, 1, 0, embedding, DIM - 1, NULL, NULL));
+  CHECK(swiftclip_encode_texts(model, &text, SIZE_MAX / DIM + 2, 0, embedding, DIM, NULL, NULL) != SWIFTCLIP_OK);
   CHECK(UNTOUCHED(embedding));
 
   CHECK_STATUS(SWIFTCLIP_OK, swiftclip_encode_tokens(model, NULL, 0, NULL, 0));
@@ -542,6 +543,7 @@ static void limits(void) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
+  setvbuf(stdout, NULL, _IONBF, 0); /* what was found is seen even if the next call crashes */
   snprintf(penguin_path, sizeof penguin_path, "%s/penguin.png", argv[2]);
   penguin.path = penguin_path;
 

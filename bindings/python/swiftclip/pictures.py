@@ -108,7 +108,10 @@ class PictureArray:
             path = os.fsencode(os.fspath(image))
             if b"\0" in path:
                 raise bad_argument(f"The path of picture {index} holds a NUL byte: {image!r}.")
-            target.path = path  # ctypes keeps the bytes alive with the array
+            if _is_utf8(path):
+                target.path = path  # ctypes keeps the bytes alive with the array
+            else:
+                self._encoded(target, _content(path, index))
         elif isinstance(image, (bytes, bytearray, memoryview)):
             self._encoded(target, image)
         elif is_pillow(image):
@@ -149,6 +152,23 @@ class PictureArray:
         target.size = rows * (height - 1) + width * channels
         target.format = _FORMATS[channels]
         target.width, target.height, target.stride = width, height, rows
+
+
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _content(path: bytes, index: int) -> bytes:
+    """A file whose name is not UTF-8, which Linux allows and the library's strings do not."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise error_for(Status.IO_ERROR, f"Picture {index}, {path!r}, cannot be read: {error.strerror}.") from error
 
 
 def preprocess(images: Images, options: Optional[Preprocess] = None) -> np.ndarray:

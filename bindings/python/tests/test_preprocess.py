@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import swiftclip
+import swiftclip.pillow
 from swiftclip import Preprocess
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed, and it is what is compared with")
 ImageOps = pytest.importorskip("PIL.ImageOps")
+
+PILLOW = int(pytest.importorskip("PIL").__version__.split(".")[0])
 
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)[:, None, None]
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)[:, None, None]
@@ -40,9 +43,9 @@ def noise(width, height, channels, seed):
 
 
 def sizes():
-    """560 sizes: ordinary ones, sides of one pixel, extreme aspect ratios, and around the size wanted."""
+    """620 sizes: ordinary ones, sides of one pixel, extreme aspect ratios, and around the size wanted."""
     random = np.random.default_rng(4)
-    found = [tuple(random.integers(1, 400, 2)) for _ in range(300)]
+    found = [tuple(random.integers(1, 400, 2)) for _ in range(360)]
     found += [(1, int(n)) for n in random.integers(1, 900, 40)] + [(int(n), 1) for n in random.integers(1, 900, 40)]
     found += [(int(a), int(a * b)) for a, b in zip(random.integers(1, 9, 40), random.integers(20, 200, 40))]
     found += [(int(a * b), int(a)) for a, b in zip(random.integers(1, 9, 40), random.integers(20, 200, 40))]
@@ -51,12 +54,19 @@ def sizes():
     return [(int(width), int(height)) for width, height in found]
 
 
+def order_of_passes_differs(width, height, size):
+    """Whether Pillow before version 13 resizes along x first where the library, as Pillow 13, does along y."""
+    resized_width, resized_height = swiftclip.pillow.resized_size(width, height, size)
+    shrinkage = height - resized_height
+    return PILLOW < 13 and shrinkage > 0 and shrinkage > 2 * (width - resized_width)
+
+
 SIZES = sizes()
 WANTED = (64, 64, 33, 224)
 
 
 def test_there_are_enough_sizes():
-    assert len(SIZES) >= 500
+    assert sum(not order_of_passes_differs(width, height, 33) for width, height in SIZES) >= 500
 
 
 @pytest.mark.parametrize("part", range(20))
@@ -65,6 +75,8 @@ def test_arrays_equal_pillow_to_the_bit(part):
         size = WANTED[index % len(WANTED)]
         if size * max(width, height) // min(width, height) > 60_000:
             size = 33  # the longer side of what Pillow makes would be all that this test does
+        if order_of_passes_differs(width, height, size):
+            continue
         pixels = noise(width, height, 3, index)
         ours = swiftclip.preprocess(pixels, Preprocess(image_size=size))
         assert ours.dtype == np.float32 and ours.shape == (3, size, size)
@@ -74,6 +86,8 @@ def test_arrays_equal_pillow_to_the_bit(part):
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 def test_other_interpolations(interpolation):
     for index, (width, height) in enumerate(SIZES[:300:5]):
+        if order_of_passes_differs(width, height, 48):
+            continue
         pixels = noise(width, height, 3, index)
         ours = swiftclip.preprocess(pixels, Preprocess(image_size=48, interpolation=interpolation))
         assert (ours == official(Image.fromarray(pixels), 48, interpolation)).all(), (width, height)
@@ -102,7 +116,10 @@ def test_pillow_images_of_every_mode(mode):
     for index, (width, height) in enumerate([(70, 50), (50, 90), (64, 64), (1, 5), (31, 200), (64, 80), (300, 64)]):
         image = in_mode(mode, width, height, index)
         assert image.mode == mode
-        expected = official(image, 64)
+        try:
+            expected = official(image, 64)
+        except ValueError as error:
+            pytest.skip(f"this version of Pillow cannot resize {mode}: {error}")
         assert (swiftclip.preprocess(image, Preprocess(image_size=64)) == expected).all(), (width, height)
 
 

@@ -63,7 +63,7 @@ def test_truncation(theirs):
 def test_every_character_of_the_basic_plane(ours, theirs):
     texts = [f"A{chr(c)}\u03a3 '{chr(c)}x" for c in range(0x10000) if not 0xD800 <= c <= 0xDFFF]
     for start in range(0, len(texts), 4096):
-        part = texts[start:start + 4096]
+        part = texts[start : start + 4096]
         rows = ours.encode(part, truncate=False)
         for text, ids in zip(part, rows.tolist()):
             assert ids == row(theirs, text, CONTEXT), repr(text)
