@@ -150,6 +150,8 @@ private struct Strip: ~Copyable {
     // Whole vectors, and room for the vectors of weights that reach past the last pixel.
     let stride = try product(columns + 12, 4) / 16 * 16
     memory = try Memory(try product(stride, Self.rows) + 16, for: "decoded rows")
+    // What lies past the last pixel is multiplied by weights of 0; it only has to be something.
+    memory.fill(byte: 0)
     self.stride = stride
     self.columns = columns
   }
