@@ -184,7 +184,9 @@ extension Program {
     if function.isCommutative && isConstant(x) { swap(&x, &y) }
     let amount = try scalar(y).map(Double.init)
     let first = try scalar(x).map(Double.init)
+    if isConstant(y), let value = try channelwise(function, x, y) { return value }
     switch function {
+    case .maximum where amount == 0: return try simplified(.relu, x)
     case .add:
       if let amount { return try shifted(x, by: amount) }
       if isConstant(y) { return try biased(x, y) }

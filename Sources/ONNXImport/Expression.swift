@@ -49,6 +49,9 @@ enum Operation: Hashable {
 
   /// [rows, inputs] · [inputs, outputs] + [outputs]
   case linear(Value, weight: Value, bias: Value?)
+  /// [batch, inputs, height, width] with [outputs, inputs, kernel, kernel] weights, times [outputs] gain plus [outputs]
+  /// bias. The result is dense in the order (batch, output, y, x).
+  case convolution(Value, weight: Value, gain: Value?, bias: Value?, stride: Int, padding: Int)
   /// [batch, m, k] · [batch, k, n]
   case product(Value, Value)
   /// softmax(scale · q kᵀ + mask) v, of [batch, m, width], [batch, s, width], [batch, s, width]; mask [batch, m, s].
@@ -64,7 +67,7 @@ enum Operation: Hashable {
 
 enum Unary: Hashable {
   case sigmoid, erf, tanh, exp, log, sqrt, reciprocal, square, abs, isNaN, not, floor, ceil, round, sign,
-    isInfinite
+    isInfinite, relu
   case toInteger(ElementType)
   case toFloat(ElementType)
 }

@@ -100,7 +100,8 @@ struct Importer {
   }
 
   private func imageSizes() -> [Int] {
-    var patches = Set<Int>()
+    // A Modified ResNet halves the picture five times.
+    var patches: Set<Int> = [32]
     var sides = Set<Int>()
     for tensor in graph.initializers {
       let shape = tensor.shape
@@ -150,8 +151,7 @@ struct Importer {
     let embeddings = try interpreter.embeddings(outputs, image: picture, text: tokens)
     var image: ImageTower?
     if let picture, let value = embeddings.image {
-      image = .visionTransformer(
-        try interpreter.visionTransformer(value, input: picture, inputShape: bound[picture].shape))
+      image = try interpreter.imageTower(value, input: picture, inputShape: bound[picture].shape)
     }
     var text: TextTower?
     var capacity = 0

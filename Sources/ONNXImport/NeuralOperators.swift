@@ -6,7 +6,6 @@ extension Interpreter {
     case "MatMul": return try program.matrixProduct(call.input(0), call.input(1))
     case "Gemm": return try gemm(call)
     case "Einsum": return try einsum(call)
-    case "Conv": return try convolution(call)
     case "Softmax": return try softmax(call)
     case "LayerNormalization": return try layerNormalisation(call)
     case "LpNormalization":
@@ -76,39 +75,6 @@ extension Interpreter {
     let gate = try program.binary(.add, program.unary(.erf, inner), program.constant(float: 1))
     return try program.binary(
       .multiply, program.binary(.multiply, x, gate), program.constant(float: 0.5))
-  }
-
-  /// A convolution whose windows tile the picture is a linear map of patches.
-  private mutating func convolution(_ call: Call) throws(ImportError) -> Value {
-    let (x, weight) = (try call.input(0), try call.input(1))
-    guard x.shape.count == 4, weight.shape.count == 4, program.isConstant(weight), weight.count > 0 else {
-      throw .unsupported("is not a two-dimensional convolution with constant weights")
-    }
-    let kernel = Array(weight.shape[2...])
-    let strides = call.integers("strides") ?? [1, 1]
-    let padding = call.string("auto_pad") ?? "NOTSET"
-    guard x.shape[1] == weight.shape[1], call.integer("group") ?? 1 == 1 else {
-      throw .unsupported("convolves \(x.shape[1]) channels with a kernel for \(weight.shape[1])")
-    }
-    guard strides == kernel, call.integers("dilations")?.allSatisfy({ $0 == 1 }) ?? true,
-      call.integers("pads")?.allSatisfy({ $0 == 0 }) ?? true, x.shape[2] % kernel[0] == 0,
-      x.shape[3] % kernel[1] == 0,
-      ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].contains(padding)
-    else {
-      throw .unsupported(
-        "is a convolution with kernel \(kernel), strides \(strides) over \(x.shape[2...].map { $0 }) pixels; only the "
-          + "patch embedding of a Vision Transformer is understood")
-    }
-    let (rows, columns) = (x.shape[2] / kernel[0], x.shape[3] / kernel[1])
-    let tiled = x.with(x.layout.reshaped([x.shape[0], x.shape[1], rows, kernel[0], columns, kernel[1]]))
-    let patches = try program.transposed(tiled, [0, 2, 4, 1, 3, 5])
-    let inputs = weight.shape[1] &* kernel[0] &* kernel[1]
-    let matrix = try program.transposed(
-      weight.with(weight.layout.reshaped([weight.shape[0], inputs])), [1, 0])
-    var result = try program.linear(
-      patches.with(patches.layout.reshaped([x.shape[0], rows, columns, inputs])), weight: matrix)
-    if let bias = call.optional(2) { result = try program.binary(.add, result, bias) }
-    return try program.transposed(result, [0, 3, 1, 2])
   }
 
   /// The Attention operator of operator set 23.

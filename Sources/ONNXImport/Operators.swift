@@ -8,6 +8,7 @@ extension Interpreter {
     if let value = try constantOperator(call) { return [value] }
     if let value = try arithmeticOperator(call) { return [value] }
     if let value = try neuralOperator(call) { return [value] }
+    if let value = try convolutionOperator(call) { return [value] }
     throw .unsupported("this operator is not part of any CLIP that is understood")
   }
 

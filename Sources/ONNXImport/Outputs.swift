@@ -112,6 +112,8 @@ extension Operation {
     case .choose(let a, let b, let c): [a, b, c]
     case .layerNorm(let x, let gain, let bias, _): [x, gain, bias]
     case .linear(let x, let weight, let bias): [x, weight] + (bias.map { [$0] } ?? [])
+    case .convolution(let x, let weight, let gain, let bias, _, _):
+      [x, weight] + [gain, bias].compactMap { $0 }
     case .attention(let q, let k, let v, _, let mask): [q, k, v] + (mask.map { [$0] } ?? [])
     case .concat(let parts): parts
     case .embedding(let table, let ids): [table, ids]

@@ -88,6 +88,19 @@ extension Interpreter {
 
   // MARK: Image
 
+  /// The image encoder whose embedding is `embedding`: a network with convolutions other than patches is a ResNet.
+  mutating func imageTower(
+    _ embedding: Value, input: Int, inputShape: [Int]
+  ) throws(ImportError) -> ImageTower {
+    let convolves = program.ancestors(of: embedding.expression).contains { index in
+      if case .convolution = program[index].operation { return true }
+      return false
+    }
+    return convolves
+      ? .modifiedResNet(try modifiedResNet(embedding, input: input, inputShape: inputShape))
+      : .visionTransformer(try visionTransformer(embedding, input: input, inputShape: inputShape))
+  }
+
   /// The Vision Transformer whose embedding [batch, embedDim] is `embedding`, of the picture input `input`
   /// [batch, channels, size, size].
   mutating func visionTransformer(
