@@ -59,6 +59,10 @@ enum Operation: Hashable {
 
   /// [outer, n, inner] parts joined along the middle axis.
   case concat([Value])
+  /// The scale and zero point of `dynamicallyQuantised`; one number each.
+  case quantisationScale(Value)
+  case quantisationZero(Value)
+
   /// Rows of a constant [vocabulary, width] table for [n] ids.
   case embedding(table: Value, ids: Value)
   /// data[b, index[b]] of [batch, tokens, width].
@@ -68,6 +72,10 @@ enum Operation: Hashable {
 enum Unary: Hashable {
   case sigmoid, erf, tanh, exp, log, sqrt, reciprocal, square, abs, isNaN, not, floor, ceil, round, sign,
     isInfinite, relu
+  /// round(x / scale) + zero, clamped to an integer type's range.
+  case quantised(scale: Float, zero: Float)
+  /// The same with the scale and zero point that fit all elements of x.
+  case dynamicallyQuantised
   case toInteger(ElementType)
   case toFloat(ElementType)
 }

@@ -105,7 +105,7 @@ extension Operation {
     switch self {
     case .input, .constant: []
     case .unary(_, let x), .scale(let x, _), .shift(let x, _), .swish(let x, _), .gelu(let x),
-      .reduce(_, let x),
+      .reduce(_, let x), .quantisationScale(let x), .quantisationZero(let x),
       .argMax(let x, _), .softmax(let x), .centred(let x), .standardised(let x, _), .normalised(let x):
       [x]
     case .binary(_, let a, let b), .product(let a, let b): [a, b]

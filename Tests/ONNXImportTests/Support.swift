@@ -24,6 +24,8 @@ enum Fixtures {
     let normalised: Bool
     let logitScale: Double?
     let activation: String
+    /// Largest relative error; without one, that of single precision.
+    let tolerance: Double?
   }
 
   static let golden: [String: Golden] = {
