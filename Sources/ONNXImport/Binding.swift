@@ -5,6 +5,9 @@
 struct Binding {
   /// Batch sizes to give to symbols in order; primes, so that they are taken for nothing else.
   let batches: [Int]
+  /// Whether every symbolic batch gets the same number, whatever it is called: some graphs take the batch of texts from
+  /// that of pictures.
+  var sharesBatch = false
   /// Tokens of a text whose length is symbolic.
   var contextLength: Int
   /// Pixels along each side of a picture whose size is symbolic.
@@ -76,6 +79,7 @@ struct InputBinder {
   private mutating func batch(_ dimension: InputRecord.Dimension, ofTexts: Bool) -> Int {
     guard case .symbolic(let symbol) = dimension else { return fixed(dimension, 1) }
     hasSymbolicBatch = true
+    if binding.sharesBatch { return binding.batches[0] }
     if ofTexts, let texts { return texts }
     defer { if ofTexts { texts = sizes[symbol] } }
     if let size = sizes[symbol] { return size }

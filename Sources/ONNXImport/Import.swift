@@ -64,7 +64,17 @@ struct Importer {
   }
 
   func importModel() throws(ImportError) -> ImportedModel {
-    var binding = Binding(batches: Binding.first, contextLength: Importer.probeLength, imageSize: 0)
+    do {
+      return try importModel(sharesBatch: false)
+    } catch {
+      guard inputs.count > 1, let model = try? importModel(sharesBatch: true) else { throw error }
+      return model
+    }
+  }
+
+  private func importModel(sharesBatch: Bool) throws(ImportError) -> ImportedModel {
+    var binding = Binding(
+      batches: Binding.first, sharesBatch: sharesBatch, contextLength: Importer.probeLength, imageSize: 0)
     var reading = try settledImageSize(&binding)
     if reading.hasSymbolicLength, reading.positionCapacity > 1,
       reading.positionCapacity != binding.contextLength
@@ -74,7 +84,7 @@ struct Importer {
     }
     if reading.hasSymbolicBatch {
       let other = Binding(
-        batches: Binding.second, contextLength: binding.contextLength, imageSize: binding.imageSize)
+        batches: Binding.second, sharesBatch: sharesBatch, contextLength: binding.contextLength, imageSize: binding.imageSize)
       guard try read(other).model.fingerprint() == reading.model.fingerprint() else {
         throw .unsupported("computes something that depends on the batch size, which is not understood")
       }

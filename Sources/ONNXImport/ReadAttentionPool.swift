@@ -88,7 +88,7 @@ extension Interpreter {
     let (batch, count, width) = (tokens.shape[0], tokens.shape[1], tokens.shape[2])
     guard case .binary(.add, let sum, let amount) = program.operation(tokens), program.isConstant(amount),
       let joined = program.through(tokens, sum), let repeated = program.through(tokens, amount),
-      let table = program.columnValues(repeated.flat, rows: batch, columns: count &* width)
+      let table = try program.sameInEveryRow(repeated.flat, rows: batch, columns: count &* width)
     else { throw refusal(expression, "stands where positions are added in an attention pool") }
     guard case .concat = program.operation(joined) else {
       throw refusal(joined.expression, "stands where the mean is put before the places in an attention pool")

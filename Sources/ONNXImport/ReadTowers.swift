@@ -80,7 +80,7 @@ extension Interpreter {
     guard case .binary(.add, let x, let constant) = program[expression].operation,
       program.isConstant(constant),
       program.isDense(x),
-      let table = program.columnValues(
+      let table = try program.sameInEveryRow(
         constant, rows: sequence.batch, columns: sequence.tokens &* sequence.width)
     else { throw refusal(expression, "stands where position embeddings are added to the tokens") }
     return (table, x.expression)
@@ -142,7 +142,7 @@ extension Interpreter {
     guard case .concat(let parts) = program[expression].operation, parts.count == 2,
       parts[0].shape == [batch, 1, width], parts[1].shape == [batch, sequence.tokens - 1, width],
       program.isConstant(parts[0]), program.isDense(parts[1]),
-      let classToken = program.columnValues(parts[0].flat, rows: batch, columns: width)
+      let classToken = try program.sameInEveryRow(parts[0].flat, rows: batch, columns: width)
     else { throw refusal(expression, "stands where the class token is put before the patches") }
     return (classToken, parts[1].expression)
   }

@@ -170,6 +170,21 @@ extension Program {
     return value.with(Layout(offset: value.layout.offset, atoms: axes[1], shape: [columns]))
   }
 
+  /// The [columns] of a constant that says the same in every row, be it by repeating them or in as many copies, as
+  /// folded expansions to a fixed batch size do; or nil.
+  mutating func sameInEveryRow(_ value: Value, rows: Int, columns: Int) throws(ImportError) -> Value? {
+    if let repeated = columnValues(value, rows: rows, columns: columns) { return repeated }
+    guard isConstant(value), value.count == rows &* columns,
+      let axes = value.layout.reshaped([rows, columns]).axes()
+    else { return nil }
+    let values = try floats(value)
+    let first = values.prefix(columns)
+    for row in 1..<max(rows, 1) {
+      guard values[row * columns..<(row + 1) * columns].elementsEqual(first) else { return nil }
+    }
+    return value.with(Layout(offset: value.layout.offset, atoms: axes[1], shape: [columns]))
+  }
+
   /// softmax(scale · q kᵀ + mask) as read from what it is applied to, or nil.
   func attentionScores(_ weights: Value) -> (query: Value, key: Value, scale: Double, mask: Value?)? {
     guard case .softmax(let scores) = operation(weights), isDense(weights), isDense(scores) else {
