@@ -84,7 +84,8 @@ struct Importer {
     }
     if reading.hasSymbolicBatch {
       let other = Binding(
-        batches: Binding.second, sharesBatch: sharesBatch, contextLength: binding.contextLength, imageSize: binding.imageSize)
+        batches: Binding.second, sharesBatch: sharesBatch, contextLength: binding.contextLength,
+        imageSize: binding.imageSize)
       guard try read(other).model.fingerprint() == reading.model.fingerprint() else {
         throw .unsupported("computes something that depends on the batch size, which is not understood")
       }

@@ -18,6 +18,7 @@ import argparse
 import copy
 import json
 import logging
+import faulthandler
 import os
 import random
 import sys
@@ -93,6 +94,21 @@ class Normalised:
         return Wrapper().eval()
 
 
+def forms_of_each_part():
+    """(source, exporter, part) of each way to write a part of the model, see forms.py."""
+    import forms
+
+    for part, ways in forms.FORMS.items():
+        for way in ways:
+            for tower, wanted in zip(("image", "text"), forms.concerns(part)):
+                if wanted:
+                    maker = lambda part=part, way=way, tower=tower: forms.tower(part, way, tower == "text")
+                    yield f"form-{part}-{way}", "17", tower, maker
+                    yield f"form-{part}-{way}", "dynamo18", tower, maker
+                    if part in ("qkv", "mask", "eot", "class"):
+                        yield f"form-{part}-{way}", "11", tower, maker
+
+
 def exported(m, source, exporter, part, make):
     """The ONNX model of one combination, its golden entry and the inputs it takes."""
     import torch
@@ -107,8 +123,11 @@ def exported(m, source, exporter, part, make):
         "masked": (m.Both(model, True), ["image", "text", "attention_mask"]),
         "normalised-image": (m.Visual(model), ["image"]), "normalised-text": (m.Textual(model), ["text"]),
     }[part]
-    normalised = part.startswith("normalised")
-    if normalised:
+    form = source.split("-")[1:] if source.startswith("form-") else [""]
+    normalised = part.startswith("normalised") or (form[0] == "length" and form[1] != "none")
+    if form[0]:
+        wrapper = model
+    elif normalised:
         ways = Normalised.ways
         wrapper = Normalised(wrapper, ways[sum(map(ord, source + part)) % len(ways)])
     feeds = m.feeds(names, size)
@@ -138,9 +157,10 @@ def exported(m, source, exporter, part, make):
             result = onnx.load(path)
         m.strip(result)
         pictures, texts = torch.from_numpy(m.image(size)), torch.tensor(m.TOKENS)
+        visual, textual = (model, model) if form[0] else (m.Visual(model), m.Textual(model))
         golden = {
-            "image": m.Visual(model)(pictures).tolist() if "text" not in part else None,
-            "text": m.Textual(model)(texts).tolist() if "image" not in part else None,
+            "image": visual(pictures).tolist() if "text" not in part else None,
+            "text": textual(texts).tolist() if "image" not in part else None,
             "normalised": normalised or (part in ("both", "masked") and source.startswith("hf")),
             "logitScale": float(np.exp(2.5)) if part in ("both", "masked") else None,
             "activation": "gelu" if "gelu" in source else "quickGELU", "tolerance": FLOAT, "tensors": {},
@@ -327,8 +347,9 @@ def make(folder: Path, only: str) -> None:
         else:
             onnx.save(model, target)
         golden[name] = entry
+        print(name, file=sys.stderr, flush=True)
 
-    for source, exporter, part, maker in sorted(bases(m), key=lambda base: base[:3] not in TOOL_BASES):
+    for source, exporter, part, maker in sorted([*bases(m), *forms_of_each_part()], key=lambda base: base[:3] not in TOOL_BASES):
         name = f"{source}.{exporter}.{part}"
         with_tools = (source, exporter, part) in TOOL_BASES
         names = [name] + [f"{name}.{tool}" for tool in tools(m) if with_tools]
@@ -366,6 +387,8 @@ def check_by_onnxruntime(m, model, entry, feeds):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    # Its optimiser crashes on some half-precision graphs.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [v.name for v in session.get_inputs()]
     kinds = {"tensor(float16)": np.float16, "tensor(int32)": np.int32, "tensor(int64)": np.int64}
