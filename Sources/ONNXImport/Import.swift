@@ -3,7 +3,10 @@ public func importModel(path: String) throws(ImportError) -> ImportedModel {
   let region = try Region.mapping(path: path)
   let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   do {
-    return try Importer(region: region, folder: folder).importModel()
+    let model = try Importer(region: region, folder: folder).importModel()
+    // Reading the names of tensors maps what the page cache keeps around them: megabytes each where it has huge pages.
+    region.discard(offset: 0, count: region.count)
+    return model
   } catch {
     throw error.inFile(path)
   }
