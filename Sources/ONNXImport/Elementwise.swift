@@ -90,6 +90,13 @@ extension Program {
       if case .scale(let inner, let factor) = operation(x), let under = through(x, inner) {
         return try scaled(simplified(.square, under), by: factor * factor)
       }
+    case .reciprocal:
+      // 1 / (1 + e^−x) = sigmoid(x)
+      if case .shift(let inner, 1) = operation(x), let power = through(x, inner),
+        case .unary(.exp, let exponent) = operation(power), let under = through(power, exponent)
+      {
+        return try intern(.unary(.sigmoid, scaled(under, by: -1)), shape: x.shape)
+      }
     case .isNaN, .isInfinite, .not:
       return try intern(.unary(function, x), shape: x.shape, kind: .bool, range: 0...1)
     default: break

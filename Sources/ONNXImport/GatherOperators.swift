@@ -131,6 +131,15 @@ extension Program {
   mutating func selected(_ data: Value, batch index: Value) throws(ImportError) -> Value {
     let (batch, tokens) = (data.shape[0], data.shape[1])
     let width = data.shape.dropFirst(2).reduce(1, &*)
+    if case .linear(let rows, let weight, let bias) = operation(data), isDense(data), weight.shape[1] == width,
+      rows.shape[0] == batch &* tokens
+    {
+      // A layer's outputs at one token are the layer applied to that token.
+      let inputs = rows.with(rows.layout.reshaped([batch, tokens, rows.shape[1]]))
+      let picked = try selected(inputs, batch: index)
+      let layer = try intern(.linear(picked, weight: weight, bias: bias), shape: [batch, width])
+      return layer.with(layer.layout.reshaped([batch] + data.shape.dropFirst(2)))
+    }
     guard let range = self[index.expression].range, range.lowerBound >= 0, range.upperBound < tokens else {
       throw .unsupported("takes tokens at places that are not known to be in 0..<\(tokens)")
     }

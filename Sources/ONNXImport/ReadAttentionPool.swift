@@ -45,7 +45,7 @@ extension Interpreter {
   }
 
   /// The rows that a [batch, outputs] view of a layer's result comes from: all, or one of each input's.
-  private func rows(_ all: Value, outputs: Int, of result: Value, batch: Int) -> Value? {
+  func rows(_ all: Value, outputs: Int, of result: Value, batch: Int) -> Value? {
     let layout = result.layout
     guard layout.offset % outputs == 0, let axes = layout.axes(), axes.count == 2,
       axes[1] == (outputs == 1 ? [] : [Layout.Atom(size: outputs, stride: 1)]), axes[0].count <= 1

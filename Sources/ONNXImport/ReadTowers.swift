@@ -13,17 +13,15 @@ extension Interpreter {
   /// Reads normalisation, projection and norm off an embedding [batch, embedDim].
   private mutating func head(_ embedding: Value) throws(ImportError) -> Head {
     let (batch, embedDim) = (embedding.shape[0], embedding.shape[1])
-    guard program.isDense(embedding) else {
-      throw refusal(embedding.expression, "is only partly used by the embedding")
-    }
     var head = Head(pooled: embedding, embedDim: embedDim)
-    if case .normalised(let rows) = program.operation(head.pooled), rows.shape == [batch, embedDim] {
+    if program.isDense(embedding), case .normalised(let rows) = program.operation(head.pooled), rows.shape == [batch, embedDim] {
       head.normalised = true
       head.pooled = rows
     }
-    if case .linear(let rows, let matrix, let bias) = program.operation(head.pooled),
-      program.isDense(head.pooled),
-      rows.shape[0] == batch, matrix.shape[1] == embedDim
+    if case .linear(let all, let matrix, let bias) = program.operation(head.pooled),
+      matrix.shape[1] == embedDim,
+      // All rows of the layer, or, where every token is projected before one is taken, those of that token.
+      let rows = rows(all, outputs: embedDim, of: head.pooled, batch: batch)
     {
       head.projection = try linear(
         weight: matrix, bias: bias, inputs: rows.shape[1], outputs: embedDim, for: head.pooled.expression)
