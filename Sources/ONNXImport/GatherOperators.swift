@@ -131,7 +131,8 @@ extension Program {
   mutating func selected(_ data: Value, batch index: Value) throws(ImportError) -> Value {
     let (batch, tokens) = (data.shape[0], data.shape[1])
     let width = data.shape.dropFirst(2).reduce(1, &*)
-    if case .linear(let rows, let weight, let bias) = operation(data), isDense(data), weight.shape[1] == width,
+    if case .linear(let rows, let weight, let bias) = operation(data), isDense(data),
+      weight.shape[1] == width,
       rows.shape[0] == batch &* tokens
     {
       // A layer's outputs at one token are the layer applied to that token.

@@ -61,6 +61,7 @@ extension Interpreter {
       sum = try program.binary(.add, program.binary(.add, layer, bias), other)
     }
     let last = sum.shape.count - 1
+    guard last >= 0 else { throw .malformed("normalises a scalar") }
     let epsilon = Double(call.float("epsilon") ?? 1e-12)
     let norm = try normalised(sum, axis: last, epsilon: epsilon, gain: call.input(2), bias: call.optional(3))
     guard call.node.outputs.count > 1 else { return [norm] }

@@ -44,8 +44,8 @@ extension Interpreter {
   private func perChannel(_ value: Value, of x: Value, axis: Int?) throws(ImportError) -> Value {
     if value.count == 1 { return value.with(value.layout.reshaped([])) }
     guard let axis else { return value }
-    guard value.shape.count == 1, value.count == x.shape[axis] else {
-      throw .malformed("has \(value.count) scales or zero points for \(x.shape[axis]) channels")
+    guard value.shape.count == 1, axis < x.shape.count, value.count == x.shape[axis] else {
+      throw .malformed("has \(value.count) scales or zero points, which do not fit shape \(x.shape)")
     }
     var shape = [Int](repeating: 1, count: x.shape.count)
     shape[axis] = value.count

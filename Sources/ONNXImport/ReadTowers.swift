@@ -14,7 +14,9 @@ extension Interpreter {
   private mutating func head(_ embedding: Value) throws(ImportError) -> Head {
     let (batch, embedDim) = (embedding.shape[0], embedding.shape[1])
     var head = Head(pooled: embedding, embedDim: embedDim)
-    if program.isDense(embedding), case .normalised(let rows) = program.operation(head.pooled), rows.shape == [batch, embedDim] {
+    if program.isDense(embedding), case .normalised(let rows) = program.operation(head.pooled),
+      rows.shape == [batch, embedDim]
+    {
       head.normalised = true
       head.pooled = rows
     }
@@ -90,6 +92,7 @@ extension Interpreter {
   mutating func imageTower(
     _ embedding: Value, input: Int, inputShape: [Int]
   ) throws(ImportError) -> ImageTower {
+    guard inputShape[0] > 0 else { throw refusal(embedding.expression, "belongs to no picture at all") }
     let convolves = program.ancestors(of: embedding.expression).contains { index in
       if case .convolution = program[index].operation { return true }
       return false

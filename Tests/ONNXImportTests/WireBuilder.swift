@@ -36,6 +36,7 @@ struct WireBuilder {
     var outputs: [String]
     var domain = ""
     var integers: [String: Int] = [:]
+    var lists: [String: [Int]] = [:]
   }
 
   static func node(_ node: Node) -> WireBuilder {
@@ -49,6 +50,13 @@ struct WireBuilder {
         $0.text(1, name)
         $0.integer(3, value)
         $0.integer(20, 2)
+      }
+    }
+    for (name, values) in node.lists {
+      builder.message(5) {
+        $0.text(1, name)
+        for value in values { $0.integer(8, value) }
+        $0.integer(20, 7)
       }
     }
     builder.text(7, node.domain)
@@ -89,9 +97,11 @@ struct WireBuilder {
       graph.message(12) { $0.text(1, output) }
     }
     builder.message(8) { $0.integer(2, opset) }
-    builder.message(8) {
-      $0.text(1, "local")
-      $0.integer(2, 1)
+    for domain in ["local", "com.microsoft"] {
+      builder.message(8) {
+        $0.text(1, domain)
+        $0.integer(2, 1)
+      }
     }
     for function in functions { builder.data(25, function.bytes) }
     return builder.bytes
