@@ -61,7 +61,7 @@ struct Benchmark {
         let copies = max(2, 120_000_000 / (inputs * outputs * 4))
         let mine = try (0..<copies).map { _ in try own.pack(w) }
         let theirs = try (0..<copies).map { _ in try blas.pack(w) }
-        for rows in [1, 50, 200, 1600] {
+        for rows in [1, 10, 20, 50, 200, 400, 1600] {
           let x = Matrix(rows, inputs, gap: 0, seed: 3)
           let y = Matrix(rows, outputs, gap: 0)
           let work = 2e-9 * Double(rows * inputs * outputs)
