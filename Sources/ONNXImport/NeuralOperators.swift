@@ -160,10 +160,11 @@ extension Interpreter {
   /// Two operands summed over what the output leaves out.
   private mutating func einsum(_ call: Call) throws(ImportError) -> Value {
     let equation = (call.string("equation") ?? "").filter { $0 != " " }
-    guard let arrow = equation.firstRange(of: "->") else { throw .unsupported("has no explicit output") }
-    let terms = equation[..<arrow.lowerBound].split(separator: ",", omittingEmptySubsequences: false).map(
-      Array.init)
-    let output = Array(equation[arrow.upperBound...])
+    // By its one ">", not by searching for "->": string searching would link a regular expression engine.
+    let sides = equation.split(separator: ">", omittingEmptySubsequences: false)
+    guard sides.count == 2, sides[0].last == "-" else { throw .unsupported("has no explicit output") }
+    let terms = sides[0].dropLast().split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
+    let output = Array(sides[1])
     guard terms.count == 2, call.inputs.count == 2,
       (terms + [output]).allSatisfy({ term in
         term.allSatisfy(\.isLetter) && Set(term).count == term.count
