@@ -4,6 +4,9 @@ import PackageDescription
 /// Everything but the kernels marks each unsafe expression, so that it can be found and says why it holds.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 
+/// Reads a model once and multiplies nothing: space counts there.
+let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// Kernels are pointers and arithmetic, checked by their callers and by tests against plain references.
 let kernel: [SwiftSetting] = [.treatAllWarnings(as: .error), .unsafeFlags(["-Ounchecked"])]
 
@@ -23,7 +26,8 @@ let package = Package(
       swiftSettings: safe,
       linkerSettings: [
         .unsafeFlags([
-          "-static-stdlib",
+          "-static-stdlib", "-use-ld=lld",
+          "-Xlinker", "--icf=safe",
           "-Xlinker", "--gc-sections",
           "-Xlinker", "-s",
           "-Xlinker", "-soname=libswiftclip.so.1",
@@ -36,7 +40,7 @@ let package = Package(
     .target(
       name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe),
-    .target(name: "ONNXImport", swiftSettings: safe),
+    .target(name: "ONNXImport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
     .target(
       name: "Imaging", dependencies: ["CCodecs"],

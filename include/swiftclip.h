@@ -390,8 +390,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_encode_texts(
     float *embeddings, size_t capacity, swiftclip_progress progress, void *context);
 
 /* Cosines between every row of a and every row of b.
- *   a, b      (a_count, dim), (b_count, dim); need not be normalised. A row of zeros has
- *             cosine 0 with everything.
+ *   a, b      (a_count, dim), (b_count, dim); finite, need not be normalised. A row of zeros
+ *             has cosine 0 with everything.
  *   cosines   out, (a_count, b_count), capacity at least a_count * b_count
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_similarity(
@@ -431,7 +431,7 @@ SWIFTCLIP_API swiftclip_status swiftclip_classifier_weights(
     const swiftclip_classifier *classifier, float *weights, size_t capacity);
 
 /* Probabilities of each label: softmax over the labels of logit scale * cosine.
- *   embeddings     (count, embed_dim) image embeddings; need not be normalised
+ *   embeddings     (count, embed_dim) image embeddings; finite, need not be normalised
  *   probabilities  out, (count, label_count), capacity at least count * label_count
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_classifier_probabilities(

@@ -8,6 +8,8 @@ public struct Epilogue: Sendable {
     case quickGELU = 1
     /// x · Φ(x).
     case gelu = 2
+    /// max(0, x), applied after the residual is added, as the blocks of a ResNet have it.
+    case relu = 3
   }
 
   public var activation: Activation

@@ -47,7 +47,7 @@ package struct LoopTable: Sendable {
 
   private static let avx2 = LoopTable(
     panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
-    depth: 384, blockRows: 168,
+    depth: 768, blockRows: 168,
     packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     product: { KernelsAVX2.Loops.product($0) },
     epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },

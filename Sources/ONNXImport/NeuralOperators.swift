@@ -86,25 +86,29 @@ extension Interpreter {
   }
 
   /// A term of an equation with letters of their own for the axes that "..." stands for, the last ones where it is short.
-  private func spelledOut(_ term: String, ellipsis count: Int) -> [Character] {
-    guard let dots = term.firstRange(of: "...") else { return Array(term) }
+  private func spelledOut(_ term: Substring, ellipsis count: Int) -> [Character] {
+    let term = Array(term)
+    guard let dots = term.firstIndex(of: ".") else { return term }
     let letters = Array("αβγδεζηθικλμνξοπ").suffix(min(count, Limit.rank))
-    return Array(term[..<dots.lowerBound]) + letters + Array(term[dots.upperBound...])
+    return Array(term[..<dots]) + letters + term[dots...].drop { $0 == "." }
   }
 
   /// Two operands summed over what the output leaves out.
   private mutating func einsum(_ call: Call) throws(ImportError) -> Value {
     let equation = (call.string("equation") ?? "").filter { $0 != " " }
-    guard let arrow = equation.firstRange(of: "->") else { throw .unsupported("has no explicit output") }
-    let given = equation[..<arrow.lowerBound].split(separator: ",", omittingEmptySubsequences: false)
+    let sides = equation.split(separator: ">", omittingEmptySubsequences: false)
+    guard sides.count == 2, sides[0].last == "-" else { throw .unsupported("has no explicit output") }
+    let given = sides[0].dropLast().split(separator: ",", omittingEmptySubsequences: false)
     guard given.count == 2, call.inputs.count == 2 else {
       throw .unsupported("the equation \(quoted(equation)) is not a product of two")
     }
     let ranks = [try call.input(0).shape.count, try call.input(1).shape.count]
-    let free = zip(given, ranks).map { $0.contains("...") ? max(0, $1 - ($0.count - 3)) : 0 }
-    let terms = zip(given, free).map { spelledOut(String($0), ellipsis: $1) }
-    let output = spelledOut(String(equation[arrow.upperBound...]), ellipsis: free.max() ?? 0)
-    guard terms.count == 2, call.inputs.count == 2,
+    let free = zip(given, ranks).map { (term: Substring, rank: Int) -> Int in
+      term.utf8.contains(UInt8(ascii: ".")) ? max(0, rank - (term.count - 3)) : 0
+    }
+    let terms = zip(given, free).map { spelledOut($0, ellipsis: $1) }
+    let output = spelledOut(sides[1], ellipsis: free.max() ?? 0)
+    guard
       (terms + [output]).allSatisfy({ term in
         term.allSatisfy(\.isLetter) && Set(term).count == term.count
       })

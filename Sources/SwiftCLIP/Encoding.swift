@@ -135,6 +135,22 @@ extension CLIP {
       if unsafe progress(done, texts.count) { throw unsafe cancelled(done, texts.count) }
     }
   }
+}
+
+/// What a model may lack: a tower whose file was not given, or the vocabulary.
+extension CLIP {
+  public enum Part: Sendable { case imageEncoder, textEncoder, vocabulary }
+
+  /// Refuses work for which this model lacks a part, before anything else is looked at.
+  public func require(_ part: Part) throws(CLIPError) {
+    switch part {
+    case .imageEncoder: guard image != nil else { throw missingImageEncoder }
+    case .textEncoder: guard text != nil else { throw missingTextEncoder }
+    case .vocabulary:
+      try require(.textEncoder)
+      guard tokenizer != nil else { throw missingVocabulary }
+    }
+  }
 
   var missingImageEncoder: CLIPError {
     CLIPError(
@@ -147,9 +163,7 @@ extension CLIP {
   var missingVocabulary: CLIPError {
     CLIPError(
       .missingPart,
-      text == nil
-        ? missingTextEncoder.message
-        : "This model was opened without a vocabulary, so texts cannot become tokens. Put merges.txt beside it, or name one in the options."
+      "This model was opened without a vocabulary, so texts cannot become tokens. Put merges.txt beside it, or name one in the options."
     )
   }
 }

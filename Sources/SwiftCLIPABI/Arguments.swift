@@ -23,17 +23,18 @@ func output<T>(
   _ pointer: UnsafeMutablePointer<T>?, _ name: String, capacity: Int, needed: Int
 ) throws(BoundaryError) -> UnsafeMutablePointer<T>? {
   guard needed > 0 else { return nil }
+  // A size_t above Int.max arrives negative.
+  guard capacity >= 0 else { throw .argument("The capacity of \(name) is more than any buffer can have.") }
+  guard capacity >= needed else {
+    throw BoundaryError(
+      SWIFTCLIP_BUFFER_TOO_SMALL,
+      "\(name) has room for \(capacity) elements, but \(needed) are to be written. Give at least that capacity."
+    )
+  }
   guard let pointer = unsafe pointer else {
     throw .argument("\(name) is NULL, but \(needed) elements are to be written.")
   }
   unsafe try aligned(UnsafeRawPointer(pointer), T.self, name)
-  // A size_t above Int.max arrives negative; no such buffer exists.
-  guard capacity >= needed else {
-    throw BoundaryError(
-      SWIFTCLIP_BUFFER_TOO_SMALL,
-      "\(name) has room for \(max(capacity, 0)) elements, but \(needed) are to be written. Give at least that capacity."
-    )
-  }
   return unsafe pointer
 }
 
@@ -41,13 +42,21 @@ func output<T>(
 func input<T>(
   _ pointer: UnsafePointer<T>?, _ name: String, count: Int
 ) throws(BoundaryError) -> UnsafeBufferPointer<T> {
-  guard count >= 0 else {
+  // No process has an array of 2^46 bytes: a count above it is a mistake, told before memory is read.
+  guard (0...(1 << 46) / MemoryLayout<T>.stride).contains(count) else {
     throw .argument("The count of \(name) is impossibly large. Check for a negative number passed as size_t.")
   }
   guard count > 0 else { return unsafe UnsafeBufferPointer(start: nil, count: 0) }
   guard let pointer = unsafe pointer else { throw .argument("\(name) is NULL, but its count is \(count).") }
   unsafe try aligned(UnsafeRawPointer(pointer), T.self, name)
   return unsafe UnsafeBufferPointer(start: pointer, count: count)
+}
+
+/// Refuses numbers with which nothing can be compared.
+func finite(_ values: UnsafeBufferPointer<Float>, _ name: String) throws(BoundaryError) {
+  for unsafe(index, value) in unsafe values.enumerated() where !value.isFinite {
+    throw .argument("\(name)[\(index)] is \(value), but must be finite.")
+  }
 }
 
 private func aligned<T>(_ pointer: UnsafeRawPointer, _ type: T.Type, _ name: String) throws(BoundaryError) {
@@ -79,7 +88,8 @@ func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(BoundaryError
 func optionalPath(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(BoundaryError) -> String? {
   guard let pointer = unsafe pointer else { return nil }
   guard let text = unsafe String(validatingCString: pointer) else {
-    throw .argument("\(name) is not valid UTF-8, so no file can be named with it.")
+    throw .argument(
+      "\(name) is not valid UTF-8, as strings here must be. Rename the file, or pass its bytes.")
   }
   guard !text.isEmpty else { throw .argument("\(name) is empty. Give the name of a file.") }
   return text

@@ -12,7 +12,7 @@ public func swiftclip_classifier_create(
   _ classifier: UnsafeMutablePointer<OpaquePointer?>!
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
+    let clip = unsafe try Handles.model(model, with: .vocabulary)
     let labelTexts = unsafe try texts(labels, "labels", count: labelCount)
     let given = unsafe try texts(templates, "templates", count: templateCount)
     let templateTexts =
@@ -82,9 +82,10 @@ private func scores(
   _ out: UnsafeMutablePointer<Float>?, _ name: String, _ capacity: Int
 ) throws(BoundaryError) -> (ZeroShotClassifier, UnsafeBufferPointer<Float>, UnsafeMutablePointer<Float>?) {
   let made = unsafe try Handles.classifier(classifier)
-  let vectors = unsafe try input(
-    embeddings, "embeddings", count: elements(count, made.embedDim, of: "embeddings"))
   let target = unsafe try output(
     out, name, capacity: capacity, needed: elements(count, made.labelCount, of: name))
+  let vectors = unsafe try input(
+    embeddings, "embeddings", count: elements(count, made.embedDim, of: "embeddings"))
+  unsafe try finite(vectors, "embeddings")
   return unsafe (made, vectors, target)
 }

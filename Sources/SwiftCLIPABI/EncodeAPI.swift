@@ -10,11 +10,11 @@ public func swiftclip_encode_pixels(
   _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
-    let size = clip.imageSize ?? 1
+    let clip = unsafe try Handles.model(model, with: .imageEncoder)
+    let size = clip.imageSize ?? 0
+    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
     let floats = unsafe try input(
       pixels, "pixels", count: elements(count, 3, size, size, of: "pictures"))
-    let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
       unsafe try clip.encode(pixels: floats, count: count, into: scratch)
     }
@@ -28,9 +28,9 @@ public func swiftclip_encode_pictures(
   _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
-    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
+    let clip = unsafe try Handles.model(model, with: .imageEncoder)
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
       unsafe try clip.encode(pictures: sources, into: scratch, progress: reporting(progress, context))
     }
@@ -43,10 +43,10 @@ public func swiftclip_encode_tokens(
   _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
-    let ids = unsafe try input(
-      tokens, "tokens", count: elements(count, clip.contextLength ?? 1, of: "texts"))
+    let clip = unsafe try Handles.model(model, with: .textEncoder)
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    let ids = unsafe try input(
+      tokens, "tokens", count: elements(count, clip.contextLength ?? 0, of: "texts"))
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
       unsafe try clip.encode(tokens: ids, count: count, into: scratch)
     }
@@ -60,10 +60,10 @@ public func swiftclip_encode_texts(
   _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
+    let clip = unsafe try Handles.model(model, with: .vocabulary)
     let rules = try textRules(flags)
-    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
+    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
       unsafe try clip.encode(texts: inputs, rules, into: scratch, progress: reporting(progress, context))
     }
@@ -77,11 +77,14 @@ public func swiftclip_similarity(
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
     guard dim > 0 else { throw .argument("dim is \(dim). Vectors need at least one element.") }
-    let left = unsafe try input(a, "a", count: elements(aCount, dim, of: "a"))
-    let right = unsafe try input(b, "b", count: elements(bCount, dim, of: "b"))
+    let (leftCount, rightCount) = (try elements(aCount, dim, of: "a"), try elements(bCount, dim, of: "b"))
     let needed = try elements(aCount, bCount, of: "cosines")
-    guard let target = unsafe try output(cosines, "cosines", capacity: capacity, needed: needed),
-      let leftBase = left.baseAddress, let rightBase = right.baseAddress
+    let target = unsafe try output(cosines, "cosines", capacity: capacity, needed: needed)
+    let left = unsafe try input(a, "a", count: leftCount)
+    let right = unsafe try input(b, "b", count: rightCount)
+    unsafe try finite(left, "a")
+    unsafe try finite(right, "b")
+    guard let target = unsafe target, let leftBase = left.baseAddress, let rightBase = right.baseAddress
     else { return }
     unsafe similarity(leftBase, aCount, rightBase, bCount, dim: dim, into: target)
   }
@@ -94,15 +97,10 @@ private func embeddingsOutput(
     pointer, "embeddings", capacity: capacity, needed: elements(count, clip.embedDim, of: "embeddings"))
 }
 
-/// Asks the engine also when nothing is to be written, so that a missing tower is told with a count of 0 too.
 private func encoding(
   into target: UnsafeMutablePointer<Float>?, _ count: Int, _ clip: CLIP,
   _ body: (UnsafeMutablePointer<Float>) throws(CLIPError) -> Void
 ) throws(BoundaryError) {
-  if let target = unsafe target {
-    try unsafe throughScratch(target, count: count * clip.embedDim, body)
-  } else {
-    var nothing: Float = 0
-    do { try unsafe body(&nothing) } catch { throw BoundaryError(error) }
-  }
+  guard let target = unsafe target else { return }
+  unsafe try throughScratch(target, count: count * clip.embedDim, body)
 }

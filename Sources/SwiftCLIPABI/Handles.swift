@@ -39,6 +39,13 @@ enum Handles {
     return model
   }
 
+  /// A model that has what the call needs.
+  static func model(_ handle: OpaquePointer?, with part: CLIP.Part) throws(BoundaryError) -> CLIP {
+    let clip = unsafe try model(handle)
+    try engine { () throws(CLIPError) in try clip.require(part) }
+    return clip
+  }
+
   static func classifier(_ handle: OpaquePointer?) throws(BoundaryError) -> ZeroShotClassifier {
     guard case .classifier(let classifier) = unsafe find(handle) else {
       throw unsafe stale(handle, "classifier")

@@ -136,11 +136,12 @@ public func swiftclip_model_tokenize(
   _ tokens: UnsafeMutablePointer<Int32>!, _ capacity: Int
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
+    let clip = unsafe try Handles.model(model, with: .vocabulary)
     let rules = try textRules(flags)
+    let needed = try elements(count, clip.contextLength ?? 0, of: "texts")
+    let target = unsafe try output(tokens, "tokens", capacity: capacity, needed: needed)
     let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
-    let needed = try elements(count, clip.contextLength ?? 1, of: "texts")
-    guard let target = unsafe try output(tokens, "tokens", capacity: capacity, needed: needed) else { return }
+    guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: needed) { (scratch) throws(CLIPError) in
       unsafe try clip.tokenize(inputs, rules, into: scratch)
     }

@@ -28,8 +28,9 @@ public func swiftclip_preprocess(
       rules.imageSize = given.imageSize ?? rules.imageSize
     }
     let floats = try elements(count, 3, rules.imageSize, rules.imageSize, of: "pictures")
+    let target = unsafe try output(pixels, "pixels", capacity: capacity, needed: floats)
     let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
-    guard let target = unsafe try output(pixels, "pixels", capacity: capacity, needed: floats) else { return }
+    guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: floats) { (scratch) throws(CLIPError) in
       unsafe try preprocessInTurn(sources, rules, into: scratch)
     }
@@ -42,11 +43,12 @@ public func swiftclip_model_preprocess(
   _ pixels: UnsafeMutablePointer<Float>!, _ capacity: Int
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let clip = unsafe try Handles.model(model)
+    let clip = unsafe try Handles.model(model, with: .imageEncoder)
     let size = clip.preprocessing.imageSize
     let floats = try elements(count, 3, size, size, of: "pictures")
+    let target = unsafe try output(pixels, "pixels", capacity: capacity, needed: floats)
     let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
-    guard let target = unsafe try output(pixels, "pixels", capacity: capacity, needed: floats) else { return }
+    guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: floats) { (scratch) throws(CLIPError) in
       unsafe try clip.preprocess(sources, into: scratch)
     }

@@ -40,9 +40,10 @@ public func swiftclip_tokenizer_encode(
   boundary { () throws(BoundaryError) in
     let opened = unsafe try Handles.tokenizer(tokenizer)
     let rules = try textRules(flags)
-    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
     let needed = try elements(count, opened.contextLength, of: "texts")
-    guard let target = unsafe try output(tokens, "tokens", capacity: capacity, needed: needed) else { return }
+    let target = unsafe try output(tokens, "tokens", capacity: capacity, needed: needed)
+    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
+    guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: needed) { (scratch) throws(CLIPError) in
       unsafe try opened.encode(inputs, firstIndex: 0, rules, into: scratch)
     }

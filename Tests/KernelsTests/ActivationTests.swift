@@ -7,6 +7,7 @@ struct ActivationTests {
   static func reference(_ x: Double, _ activation: Epilogue.Activation) -> Double {
     switch activation {
     case .none: x
+    case .relu: max(0, x)
     case .quickGELU: x / (1 + exp(-1.702 * x))
     case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
     }
@@ -14,7 +15,7 @@ struct ActivationTests {
 
   @Test(
     "are as exact as float32 allows", arguments: InstructionSet.allCases,
-    [Epilogue.Activation.quickGELU, .gelu])
+    [Epilogue.Activation.quickGELU, .gelu, .relu])
   func exact(_ set: InstructionSet, _ activation: Epilogue.Activation) throws {
     let compute = try compute(set)
     // An identity product: 0 · x + b with the inputs as bias.

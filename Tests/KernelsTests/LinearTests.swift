@@ -16,7 +16,7 @@ struct LinearTests {
     }
     let activated = ActivationTests.reference(sum, activation)
     let old = residual.map { Double($0[row, column]) } ?? 0
-    return (activated + old, terms + abs(old))
+    return (activation == .relu ? max(0, sum + old) : activated + old, terms + abs(old))
   }
 
   struct Case: CustomTestStringConvertible {
@@ -78,7 +78,7 @@ struct LinearTests {
 
   @Test(
     "applies activation and residual, in place too", arguments: InstructionSet.allCases,
-    [Epilogue.Activation.none, .quickGELU, .gelu])
+    [Epilogue.Activation.none, .quickGELU, .gelu, .relu])
   func epilogue(_ set: InstructionSet, _ activation: Epilogue.Activation) throws {
     let compute = try compute(set)
     // Two K blocks, so that sums wait while y still holds the residual.
@@ -169,7 +169,7 @@ struct LinearTests {
     let x = Matrix(13, 50, seed: 2)
     x.memory[4 * x.stride + 7] = .nan
     x.memory[9 * x.stride + 49] = .infinity
-    for activation in [Epilogue.Activation.none, .quickGELU, .gelu] {
+    for activation in [Epilogue.Activation.none, .quickGELU, .gelu, .relu] {
       let y = Matrix(13, 40)
       try compute.linear(x.view, packed, into: y.view, .init(activation: activation))
       for column in 0..<40 {
@@ -184,10 +184,10 @@ struct LinearTests {
   func denormals(_ set: InstructionSet, _ threads: Int) throws {
     let compute = try compute(set, threads: threads)
     let w = Matrix(1, 300) { _, _ in 1 }
-    let x = Matrix(8, 1) { row, _ in Float(row + 1) * 1e-42 }
+    let x = Matrix(8, 1) { row, _ in Float(row + 1) * 0x1p-140 }
     let y = Matrix(8, 300)
     let packed = try compute.pack(w)
     try HostMode.flushingDenormals { try compute.linear(x.view, packed, into: y.view) }
-    #expect((0..<8).allSatisfy { row in (0..<300).allSatisfy { y[row, $0] == Float(row + 1) * 1e-42 } })
+    #expect((0..<8).allSatisfy { row in (0..<300).allSatisfy { y[row, $0] == Float(row + 1) * 0x1p-140 } })
   }
 }

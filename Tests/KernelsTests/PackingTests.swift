@@ -107,7 +107,7 @@ struct PackingTests {
           ], bias: nil)
       }
     }
-    #expect(throws: KernelError.self) { try AlignedBuffer(count: .max) }
-    #expect(throws: KernelError.self) { try AlignedBuffer(count: 1 << 58) }
+    #expect(throws: KernelError.self) { _ = try AlignedBuffer(count: .max) }
+    #expect(throws: KernelError.self) { _ = try AlignedBuffer(count: 1 << 58) }
   }
 }

@@ -32,7 +32,7 @@ struct HardTextTests {
     ]
   }()
 
-  @Test(.timeLimit(.minutes(1)), arguments: texts) func answersInTime(name: String, text: [UInt8]) throws {
+  @Test(.timeLimit(.minutes(10)), arguments: texts) func answersInTime(name: String, text: [UInt8]) throws {
     let tokenizer = try Tokenizer.pocket77.get()
     do {
       let ids = try tokenizer.ids(text, truncate: true, replaceInvalid: true)

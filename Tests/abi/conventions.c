@@ -154,8 +154,8 @@ static void picture_forms(void) {
 static void pictures_and_buffers(void) {
   FILL(pixels);
   FILL(embedding);
-  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_preprocess(NULL, NULL, 1, pixels, PIXELS));
-  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_preprocess(NULL, &penguin, 1, NULL, PIXELS));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_preprocess(NULL, NULL, 1, pixels, 3 * 224 * 224));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_preprocess(NULL, &penguin, 1, NULL, 3 * 224 * 224));
   CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, swiftclip_preprocess(NULL, &penguin, 1, pixels, PIXELS));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_model_preprocess(model, NULL, 1, pixels, PIXELS));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_model_preprocess(model, &penguin, 1, NULL, PIXELS));

@@ -107,6 +107,12 @@ private func sumTile<R: TileRows>(
   var ahead = UnsafeRawPointer(ahead)
   for _ in 0..<depth / 4 {
     platform_prefetch(ahead)
+    // With few tiles each has several lines to ask for.
+    var line = 64
+    while line < aheadStep {
+      platform_prefetch(ahead + line)
+      line += 64
+    }
     ahead += aheadStep
     sums.add(a, load(b), load(b + lanes))
     sums.add(a + step, load(b + 2 * lanes), load(b + 3 * lanes))
@@ -123,8 +129,8 @@ private func sumTile<R: TileRows>(
   sums.store(c, stride)
 }
 
-/// A tile whose rows lie at `a[k · step + row]`: c = a·b, or c += a·b if it `continues`. For every fourth k one
-/// line at `ahead` is prefetched, which moves on by `aheadStep` bytes.
+/// A tile whose rows lie at `a[k · step + row]`: c = a·b, or c += a·b if it `continues`. For every fourth k
+/// `aheadStep` bytes at `ahead`, at least a line, are prefetched, and `ahead` moves on by as many.
 @inline(never)
 func tile(
   rows: Int, depth: Int, a: UnsafePointer<Float>, step: Int, b: UnsafePointer<Float>,
