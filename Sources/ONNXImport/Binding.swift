@@ -5,6 +5,9 @@
 struct Binding {
   /// Batch sizes to give to symbols in order; primes, so that they are taken for nothing else.
   let batches: [Int]
+  /// Whether every symbolic batch gets the same number, whatever it is called: some graphs take the batch of texts from
+  /// that of pictures.
+  var sharesBatch = false
   /// Tokens of a text whose length is symbolic.
   var contextLength: Int
   /// Pixels along each side of a picture whose size is symbolic.
@@ -32,6 +35,8 @@ struct InputBinder {
   private(set) var hasSymbolicLength = false
   private(set) var hasSymbolicSize = false
   private let binding: Binding
+  /// The number that stands for the batch of texts, once it has one.
+  private var texts: Int?
 
   init(_ binding: Binding) {
     self.binding = binding
@@ -47,15 +52,15 @@ struct InputBinder {
     switch (type.kind, shape.count) {
     case (.float, 4):
       let height = pixels(shape[2])
-      let picture = [batch(shape[0]), fixed(shape[1], 3), height, pixels(shape[3])]
+      let picture = [batch(shape[0], ofTexts: false), fixed(shape[1], 3), height, pixels(shape[3])]
       _ = try checkedCount(picture)
       return BoundInput(role: .picture, shape: picture, bits: type.size * 8)
     case (.int, 2):
-      let tokens = [batch(shape[0]), length(shape[1])]
+      let tokens = [batch(shape[0], ofTexts: true), length(shape[1])]
       _ = try checkedCount(tokens)
       return BoundInput(role: .tokens, shape: tokens, bits: type.size * 8)
     case (.bool, 2):
-      let mask = [batch(shape[0]), length(shape[1])]
+      let mask = [batch(shape[0], ofTexts: true), length(shape[1])]
       _ = try checkedCount(mask)
       return BoundInput(role: .ones, shape: mask, bits: 8)
     default:
@@ -70,9 +75,13 @@ struct InputBinder {
     return fallback
   }
 
-  private mutating func batch(_ dimension: InputRecord.Dimension) -> Int {
+  /// The batch of pictures, or of texts, which tokens and masks share whatever they call it.
+  private mutating func batch(_ dimension: InputRecord.Dimension, ofTexts: Bool) -> Int {
     guard case .symbolic(let symbol) = dimension else { return fixed(dimension, 1) }
     hasSymbolicBatch = true
+    if binding.sharesBatch { return binding.batches[0] }
+    if ofTexts, let texts { return texts }
+    defer { if ofTexts { texts = sizes[symbol] } }
     if let size = sizes[symbol] { return size }
     let size = binding.batches[sizes.count % binding.batches.count]
     sizes[symbol] = size

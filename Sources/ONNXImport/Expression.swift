@@ -49,6 +49,9 @@ enum Operation: Hashable {
 
   /// [rows, inputs] · [inputs, outputs] + [outputs]
   case linear(Value, weight: Value, bias: Value?)
+  /// [batch, inputs, height, width] with [outputs, inputs, kernel, kernel] weights, times [outputs] gain plus [outputs]
+  /// bias. The result is dense in the order (batch, output, y, x).
+  case convolution(Value, weight: Value, gain: Value?, bias: Value?, stride: Int, padding: Int)
   /// [batch, m, k] · [batch, k, n]
   case product(Value, Value)
   /// softmax(scale · q kᵀ + mask) v, of [batch, m, width], [batch, s, width], [batch, s, width]; mask [batch, m, s].
@@ -56,6 +59,10 @@ enum Operation: Hashable {
 
   /// [outer, n, inner] parts joined along the middle axis.
   case concat([Value])
+  /// The scale and zero point of `dynamicallyQuantised`; one number each.
+  case quantisationScale(Value)
+  case quantisationZero(Value)
+
   /// Rows of a constant [vocabulary, width] table for [n] ids.
   case embedding(table: Value, ids: Value)
   /// data[b, index[b]] of [batch, tokens, width].
@@ -64,7 +71,11 @@ enum Operation: Hashable {
 
 enum Unary: Hashable {
   case sigmoid, erf, tanh, exp, log, sqrt, reciprocal, square, abs, isNaN, not, floor, ceil, round, sign,
-    isInfinite
+    isInfinite, relu
+  /// round(x / scale) + zero, clamped to an integer type's range.
+  case quantised(scale: Float, zero: Float)
+  /// The same with the scale and zero point that fit all elements of x.
+  case dynamicallyQuantised
   case toInteger(ElementType)
   case toFloat(ElementType)
 }

@@ -11,6 +11,14 @@ extension ImportedModel {
       parts.append(try Fingerprint.of(tower.projection))
       for block in tower.blocks { parts.append(try Fingerprint.of(block)) }
     }
+    if case .modifiedResNet(let tower) = image {
+      parts.append("\(tower.imageSize) \(tower.width) \(tower.embedDim) \(tower.normalised)")
+      for layer in tower.stem { parts.append(try Fingerprint.of(layer)) }
+      for stage in tower.stages {
+        for block in stage { parts.append(try Fingerprint.of(block)) }
+      }
+      parts.append(try Fingerprint.of(tower.attentionPool))
+    }
     if let text {
       parts.append("\(text.contextLength) \(text.pooling) \(text.normalised)")
       parts.append(try Fingerprint.of(text.tokenEmbedding) + Fingerprint.of(text.positions))
@@ -29,6 +37,27 @@ private enum Fingerprint {
       parts.append(try of(layer))
     }
     return parts.joined(separator: " ")
+  }
+
+  static func of(_ layer: Convolution) throws(ImportError) -> String {
+    var text = try "\(layer.stride) \(layer.padding) \(layer.kernel)" + of(layer.weight)
+    for part in [layer.gain, layer.bias] {
+      text += try part.map { (p) throws(ImportError) in try of(p) } ?? "none"
+    }
+    return text
+  }
+
+  static func of(_ block: Bottleneck) throws(ImportError) -> String {
+    var text = "\(block.pool) \(block.downsample?.pool ?? 0)"
+    for layer in [block.conv1, block.conv2, block.conv3] { text += try of(layer) }
+    if let layer = block.downsample?.conv { text += try of(layer) }
+    return text
+  }
+
+  static func of(_ pool: AttentionPoolTower) throws(ImportError) -> String {
+    var text = try "\(pool.heads) \(pool.headWidth) \(pool.scale)" + of(pool.positions)
+    for layer in [pool.query, pool.key, pool.value, pool.output] { text += try of(layer) }
+    return text
   }
 
   static func of(_ layer: Linear?) throws(ImportError) -> String {

@@ -43,8 +43,9 @@ extension Program {
     case .floor: x.rounded(.down)
     case .ceil: x.rounded(.up)
     case .round: x.rounded(.toNearestOrEven)
+    case .relu: x > 0 || x.isNaN ? x : 0
     case .sign: x > 0 ? 1 : x < 0 ? -1 : x
-    case .isNaN, .isInfinite, .not, .toInteger, .toFloat: x
+    case .isNaN, .isInfinite, .not, .toInteger, .toFloat, .quantised, .dynamicallyQuantised: x
     }
   }
 

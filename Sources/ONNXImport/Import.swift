@@ -3,7 +3,10 @@ public func importModel(path: String) throws(ImportError) -> ImportedModel {
   let region = try Region.mapping(path: path)
   let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   do {
-    return try Importer(region: region, folder: folder).importModel()
+    let model = try Importer(region: region, folder: folder).importModel()
+    // Reading the names of tensors maps what the page cache keeps around them: megabytes each where it has huge pages.
+    region.discard(offset: 0, count: region.count)
+    return model
   } catch {
     throw error.inFile(path)
   }
@@ -64,7 +67,17 @@ struct Importer {
   }
 
   func importModel() throws(ImportError) -> ImportedModel {
-    var binding = Binding(batches: Binding.first, contextLength: Importer.probeLength, imageSize: 0)
+    do {
+      return try importModel(sharesBatch: false)
+    } catch {
+      guard inputs.count > 1, let model = try? importModel(sharesBatch: true) else { throw error }
+      return model
+    }
+  }
+
+  private func importModel(sharesBatch: Bool) throws(ImportError) -> ImportedModel {
+    var binding = Binding(
+      batches: Binding.first, sharesBatch: sharesBatch, contextLength: Importer.probeLength, imageSize: 0)
     var reading = try settledImageSize(&binding)
     if reading.hasSymbolicLength, reading.positionCapacity > 1,
       reading.positionCapacity != binding.contextLength
@@ -74,7 +87,8 @@ struct Importer {
     }
     if reading.hasSymbolicBatch {
       let other = Binding(
-        batches: Binding.second, contextLength: binding.contextLength, imageSize: binding.imageSize)
+        batches: Binding.second, sharesBatch: sharesBatch, contextLength: binding.contextLength,
+        imageSize: binding.imageSize)
       guard try read(other).model.fingerprint() == reading.model.fingerprint() else {
         throw .unsupported("computes something that depends on the batch size, which is not understood")
       }
@@ -100,7 +114,8 @@ struct Importer {
   }
 
   private func imageSizes() -> [Int] {
-    var patches = Set<Int>()
+    // A Modified ResNet halves the picture five times.
+    var patches: Set<Int> = [32]
     var sides = Set<Int>()
     for tensor in graph.initializers {
       let shape = tensor.shape
@@ -150,8 +165,7 @@ struct Importer {
     let embeddings = try interpreter.embeddings(outputs, image: picture, text: tokens)
     var image: ImageTower?
     if let picture, let value = embeddings.image {
-      image = .visionTransformer(
-        try interpreter.visionTransformer(value, input: picture, inputShape: bound[picture].shape))
+      image = try interpreter.imageTower(value, input: picture, inputShape: bound[picture].shape)
     }
     var text: TextTower?
     var capacity = 0

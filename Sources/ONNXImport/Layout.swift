@@ -243,6 +243,8 @@ struct Layout: Hashable {
 enum Limit {
   /// Elements of one value.
   static let elements = 1 << 40
+  /// Pixels along a side, also of kernels.
+  static let side = 1 << 20
   /// Axes of one value.
   static let rank = 16
 }

@@ -6,7 +6,6 @@ extension Interpreter {
     case "MatMul": return try program.matrixProduct(call.input(0), call.input(1))
     case "Gemm": return try gemm(call)
     case "Einsum": return try einsum(call)
-    case "Conv": return try convolution(call)
     case "Softmax": return try softmax(call)
     case "LayerNormalization": return try layerNormalisation(call)
     case "LpNormalization":
@@ -22,11 +21,13 @@ extension Interpreter {
       }
       return try gelu(call.input(0))
     case "Attention": return try attention(call)
+    // onnxruntime's optimiser puts it into the standard's domain.
+    case "SimplifiedLayerNormalization", "RMSNormalization": return try rootMeanSquareNorm(call)
     default: return nil
     }
   }
 
-  private mutating func gemm(_ call: Call) throws(ImportError) -> Value {
+  mutating func gemm(_ call: Call) throws(ImportError) -> Value {
     var (a, b) = (try call.input(0), try call.input(1))
     guard a.shape.count == 2, b.shape.count == 2 else {
       throw .malformed("multiplies shapes \(a.shape), \(b.shape)")
@@ -57,104 +58,31 @@ extension Interpreter {
 
   private mutating func layerNormalisation(_ call: Call) throws(ImportError) -> Value {
     let value = try call.input(0)
-    let axis = try program.axis(call.integer("axis") ?? -1, rank: value.shape.count)
-    let epsilon = Double(call.float("epsilon") ?? 1e-5)
+    return try normalised(
+      value, axis: program.axis(call.integer("axis") ?? -1, rank: value.shape.count),
+      epsilon: Double(call.float("epsilon") ?? 1e-5), gain: call.input(1), bias: call.optional(2))
+  }
+
+  /// (x − mean) / √(variance + ε) · gain + bias over the axes from `axis` on.
+  mutating func normalised(
+    _ value: Value, axis: Int, epsilon: Double, gain: Value, bias: Value?
+  ) throws(ImportError) -> Value {
     let unit = try program.alongColumns(value, columns: Array(axis..<value.shape.count)) {
       .standardised($0, epsilon: epsilon)
     }
-    let scaled = try program.binary(.multiply, unit, call.input(1))
-    guard let bias = call.optional(2) else { return scaled }
-    let result = try program.binary(.add, scaled, bias)
+    var result = try program.binary(.multiply, unit, gain)
+    if let bias { result = try program.binary(.add, result, bias) }
     guard result.shape == value.shape else {
       throw .malformed("has a gain or bias that does not fit \(value.shape)")
     }
     return result
   }
 
-  private mutating func gelu(_ x: Value) throws(ImportError) -> Value {
+  mutating func gelu(_ x: Value) throws(ImportError) -> Value {
     let inner = try program.binary(.multiply, x, program.constant(float: Float(0.5.squareRoot())))
     let gate = try program.binary(.add, program.unary(.erf, inner), program.constant(float: 1))
     return try program.binary(
       .multiply, program.binary(.multiply, x, gate), program.constant(float: 0.5))
-  }
-
-  /// A convolution whose windows tile the picture is a linear map of patches.
-  private mutating func convolution(_ call: Call) throws(ImportError) -> Value {
-    let (x, weight) = (try call.input(0), try call.input(1))
-    guard x.shape.count == 4, weight.shape.count == 4, program.isConstant(weight), weight.count > 0 else {
-      throw .unsupported("is not a two-dimensional convolution with constant weights")
-    }
-    let kernel = Array(weight.shape[2...])
-    let strides = call.integers("strides") ?? [1, 1]
-    let padding = call.string("auto_pad") ?? "NOTSET"
-    guard x.shape[1] == weight.shape[1], call.integer("group") ?? 1 == 1 else {
-      throw .unsupported("convolves \(x.shape[1]) channels with a kernel for \(weight.shape[1])")
-    }
-    guard strides == kernel, call.integers("dilations")?.allSatisfy({ $0 == 1 }) ?? true,
-      call.integers("pads")?.allSatisfy({ $0 == 0 }) ?? true, x.shape[2] % kernel[0] == 0,
-      x.shape[3] % kernel[1] == 0,
-      ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"].contains(padding)
-    else {
-      throw .unsupported(
-        "is a convolution with kernel \(kernel), strides \(strides) over \(x.shape[2...].map { $0 }) pixels; only the "
-          + "patch embedding of a Vision Transformer is understood")
-    }
-    let (rows, columns) = (x.shape[2] / kernel[0], x.shape[3] / kernel[1])
-    let tiled = x.with(x.layout.reshaped([x.shape[0], x.shape[1], rows, kernel[0], columns, kernel[1]]))
-    let patches = try program.transposed(tiled, [0, 2, 4, 1, 3, 5])
-    let inputs = weight.shape[1] &* kernel[0] &* kernel[1]
-    let matrix = try program.transposed(
-      weight.with(weight.layout.reshaped([weight.shape[0], inputs])), [1, 0])
-    var result = try program.linear(
-      patches.with(patches.layout.reshaped([x.shape[0], rows, columns, inputs])), weight: matrix)
-    if let bias = call.optional(2) { result = try program.binary(.add, result, bias) }
-    return try program.transposed(result, [0, 3, 1, 2])
-  }
-
-  /// The Attention operator of operator set 23.
-  private mutating func attention(_ call: Call) throws(ImportError) -> Value {
-    var heads = [try call.input(0), try call.input(1), try call.input(2)]
-    let flat = heads[0].shape.count == 3
-    guard call.optional(4) == nil, call.optional(5) == nil, call.float("softcap") ?? 0 == 0 else {
-      throw .unsupported("has a cache or a soft cap")
-    }
-    for i in heads.indices {
-      guard heads[i].shape.count == (flat ? 3 : 4) else { throw .malformed("has inputs of different ranks") }
-      guard flat else { continue }
-      let count = call.integer(i == 0 ? "q_num_heads" : "kv_num_heads") ?? 0
-      let shape = heads[i].shape
-      guard count > 0, shape[2] % count == 0 else {
-        throw .malformed("has \(count) heads for width \(shape[2])")
-      }
-      heads[i] = try program.transposed(
-        heads[i].with(heads[i].layout.reshaped([shape[0], shape[1], count, shape[2] / count])), [0, 2, 1, 3])
-    }
-    let (q, k, v) = (heads[0], heads[1], heads[2])
-    guard q.shape[1] == k.shape[1], q.shape[3] == k.shape[3] else {
-      throw .unsupported("shares keys among heads")
-    }
-    let scale = call.float("scale").flatMap { $0 == 0 ? nil : $0 } ?? 1 / Float(q.shape[3]).squareRoot()
-    var scores = try program.matrixProduct(q, program.transposed(k, [0, 1, 3, 2]))
-    scores = try program.binary(.multiply, scores, program.constant(float: scale))
-    if let mask = call.optional(3) {
-      scores =
-        program.kind(mask) == .bool
-        ? try program.choose(mask, scores, program.constant(float: -.infinity))
-        : try program.binary(.add, scores, mask)
-    }
-    if call.integer("is_causal") ?? 0 != 0 {
-      let (m, s) = (q.shape[2], k.shape[2])
-      try program.spend(m &* s)
-      let visible = (0..<m &* s).map { $0 % s <= $0 / s ? 1 : 0 }
-      let mask = try program.constant(ConstantTensor(visible, type: .bool), shape: [m, s])
-      scores = try program.choose(mask, scores, program.constant(float: -.infinity))
-    }
-    let weights = try program.alongColumns(scores, columns: [3]) { .softmax($0) }
-    let result = try program.matrixProduct(weights, v)
-    guard flat else { return result }
-    let merged = try program.transposed(result, [0, 2, 1, 3])
-    return merged.with(
-      merged.layout.reshaped([merged.shape[0], merged.shape[1], merged.shape[2] &* merged.shape[3]]))
   }
 
   /// Two operands summed over what the output leaves out.

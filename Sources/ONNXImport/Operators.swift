@@ -1,13 +1,23 @@
 /// What each ONNX operator means, in terms of the program. An operator that is not here is refused by name.
 extension Interpreter {
   mutating func apply(_ call: Call) throws(ImportError) -> [Value] {
-    guard call.node.domain.isEmpty else {
-      throw .unsupported("operators of domain \(quoted(call.node.domain)) are not supported")
+    switch call.node.domain {
+    case "", "ai.onnx": break
+    case "com.microsoft":
+      if let values = try microsoftOperator(call) { return values }
+      throw .unsupported("this operator of onnxruntime's is not part of any CLIP that is understood")
+    case "com.microsoft.nchwc", "com.ms.internal.nhwc":
+      throw .unsupported(
+        "operators of domain \(quoted(call.node.domain)) fit one kind of processor; save the optimised model with "
+          + "ORT_ENABLE_EXTENDED instead, or open the original")
+    default: throw .unsupported("operators of domain \(quoted(call.node.domain)) are not supported")
     }
     if let value = try layoutOperator(call) { return value }
+    if let values = try quantisedOperator(call) { return values }
     if let value = try constantOperator(call) { return [value] }
     if let value = try arithmeticOperator(call) { return [value] }
     if let value = try neuralOperator(call) { return [value] }
+    if let value = try convolutionOperator(call) { return [value] }
     throw .unsupported("this operator is not part of any CLIP that is understood")
   }
 
@@ -57,7 +67,6 @@ extension Interpreter {
       case .int: return try cast(call.input(0), to: ElementType.int64.rawValue)
       case .bool: return try cast(call.input(0), to: ElementType.bool.rawValue)
       }
-    case "DequantizeLinear": return try dequantised(call)
     default: return nil
     }
   }
@@ -126,48 +135,11 @@ extension Interpreter {
       shape: value.shape)
   }
 
-  /// Another element type. Constants that lose nothing stay where they are; activations are computed in single
-  /// precision whatever the graph's own is.
   private mutating func cast(_ value: Value, to number: Int) throws(ImportError) -> Value {
     guard let type = ElementType(rawValue: number) else {
       throw .unsupported("casts to element type \(number)")
     }
-    guard let tensor = program.constant(value) else {
-      switch (program.kind(value), type.kind) {
-      case (.float, .float), (.int, .int), (.bool, _), (.int, .float): return value
-      case (.int, .bool) where program[value.expression].range == 0...1: return value
-      default: throw .unsupported("casts a value that depends on the input to element type \(number)")
-      }
-    }
-    if tensor.type == type { return value }
-    if tensor.type.kind == .float, type == .float32 || type == .float64, tensor.type != .float64 {
-      let same = try program.constant(
-        ConstantTensor(type: type, count: tensor.count, elements: tensor.elements), shape: [tensor.count])
-      return same.with(value.layout)
-    }
-    return try program.unary(type.kind == .float ? .toFloat(type) : .toInteger(type), value)
-  }
-
-  /// (x − zero point) · scale of constant weights.
-  private mutating func dequantised(_ call: Call) throws(ImportError) -> Value {
-    var x = try call.input(0)
-    guard program.isConstant(x) else { throw .unsupported("dequantises activations, which is not supported") }
-    guard call.integer("block_size") ?? 0 == 0 else { throw .unsupported("dequantises in blocks") }
-    var scale = try call.input(1)
-    var zero = call.optional(2)
-    if scale.shape.count == 1, scale.count > 1 {
-      let axis = try program.axis(call.integer("axis") ?? 1, rank: x.shape.count)
-      var shape = [Int](repeating: 1, count: x.shape.count)
-      shape[axis] = scale.count
-      guard x.shape[axis] == scale.count, zero.map({ $0.count == scale.count }) ?? true else {
-        throw .malformed("has \(scale.count) scales for \(x.shape[axis]) channels")
-      }
-      scale = scale.with(scale.layout.reshaped(shape))
-      zero = zero.map { $0.with($0.layout.reshaped(shape)) }
-    }
-    x = try program.unary(.toFloat(.float32), x)
-    if let zero { x = try program.binary(.subtract, x, try program.unary(.toFloat(.float32), zero)) }
-    return try program.binary(.multiply, x, try cast(scale, to: ElementType.float32.rawValue))
+    return try program.cast(value, to: type)
   }
 
   /// The value broadcast with `shape`, as ONNX's Expand does.
@@ -180,5 +152,27 @@ extension Interpreter {
       throw .unsupported("expands to an empty tensor or a view without clear axes")
     }
     return value.with(layout)
+  }
+}
+
+extension Program {
+  /// Another element type. Constants that lose nothing stay where they are; activations are computed in single
+  /// precision whatever the graph's own is.
+  mutating func cast(_ value: Value, to type: ElementType) throws(ImportError) -> Value {
+    guard let tensor = constant(value) else {
+      switch (kind(value), type.kind) {
+      case (.float, .float), (.int, .int), (.bool, _), (.int, .float): return value
+      case (.int, .bool) where expressions[value.expression].range == 0...1: return value
+      default:
+        throw .unsupported("casts a value that depends on the input to element type \(type.rawValue)")
+      }
+    }
+    if tensor.type == type { return value }
+    if tensor.type.kind == .float, type == .float32 || type == .float64, tensor.type != .float64 {
+      let same = try constant(
+        ConstantTensor(type: type, count: tensor.count, elements: tensor.elements), shape: [tensor.count])
+      return same.with(value.layout)
+    }
+    return try unary(type.kind == .float ? .toFloat(type) : .toInteger(type), value)
   }
 }

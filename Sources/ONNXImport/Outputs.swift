@@ -105,13 +105,15 @@ extension Operation {
     switch self {
     case .input, .constant: []
     case .unary(_, let x), .scale(let x, _), .shift(let x, _), .swish(let x, _), .gelu(let x),
-      .reduce(_, let x),
+      .reduce(_, let x), .quantisationScale(let x), .quantisationZero(let x),
       .argMax(let x, _), .softmax(let x), .centred(let x), .standardised(let x, _), .normalised(let x):
       [x]
     case .binary(_, let a, let b), .product(let a, let b): [a, b]
     case .choose(let a, let b, let c): [a, b, c]
     case .layerNorm(let x, let gain, let bias, _): [x, gain, bias]
     case .linear(let x, let weight, let bias): [x, weight] + (bias.map { [$0] } ?? [])
+    case .convolution(let x, let weight, let gain, let bias, _, _):
+      [x, weight] + [gain, bias].compactMap { $0 }
     case .attention(let q, let k, let v, _, let mask): [q, k, v] + (mask.map { [$0] } ?? [])
     case .concat(let parts): parts
     case .embedding(let table, let ids): [table, ids]

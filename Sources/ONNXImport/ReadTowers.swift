@@ -80,13 +80,26 @@ extension Interpreter {
     guard case .binary(.add, let x, let constant) = program[expression].operation,
       program.isConstant(constant),
       program.isDense(x),
-      let table = program.columnValues(
+      let table = try program.sameInEveryRow(
         constant, rows: sequence.batch, columns: sequence.tokens &* sequence.width)
     else { throw refusal(expression, "stands where position embeddings are added to the tokens") }
     return (table, x.expression)
   }
 
   // MARK: Image
+
+  /// The image encoder whose embedding is `embedding`: a network with convolutions other than patches is a ResNet.
+  mutating func imageTower(
+    _ embedding: Value, input: Int, inputShape: [Int]
+  ) throws(ImportError) -> ImageTower {
+    let convolves = program.ancestors(of: embedding.expression).contains { index in
+      if case .convolution = program[index].operation { return true }
+      return false
+    }
+    return convolves
+      ? .modifiedResNet(try modifiedResNet(embedding, input: input, inputShape: inputShape))
+      : .visionTransformer(try visionTransformer(embedding, input: input, inputShape: inputShape))
+  }
 
   /// The Vision Transformer whose embedding [batch, embedDim] is `embedding`, of the picture input `input`
   /// [batch, channels, size, size].
@@ -129,7 +142,7 @@ extension Interpreter {
     guard case .concat(let parts) = program[expression].operation, parts.count == 2,
       parts[0].shape == [batch, 1, width], parts[1].shape == [batch, sequence.tokens - 1, width],
       program.isConstant(parts[0]), program.isDense(parts[1]),
-      let classToken = program.columnValues(parts[0].flat, rows: batch, columns: width)
+      let classToken = try program.sameInEveryRow(parts[0].flat, rows: batch, columns: width)
     else { throw refusal(expression, "stands where the class token is put before the patches") }
     return (classToken, parts[1].expression)
   }

@@ -23,6 +23,15 @@ extension Program {
     if case .scale(let inner, let factor) = operation(b), let under = through(b, inner) {
       return try scaled(multiplied(a, under), by: factor)
     }
+    for (product, factor) in [(a, b), (b, a)] {
+      if let real = requantised(product, factor) { return try intern(real, shape: product.shape) }
+      if case .binary(.multiply, let scale, let each) = operation(factor), isConstant(each),
+        case .quantisationScale = operation(scale), let first = through(factor, scale),
+        let second = through(factor, each)
+      {
+        return try binary(.multiply, multiplied(product, first), second)
+      }
+    }
     if a == b { return try intern(.unary(.square, a), shape: a.shape) }
     for (x, gate) in [(a, b), (b, a)] {
       if let slope = swishSlope(x, gate) { return try intern(.swish(x, slope: slope), shape: x.shape) }
@@ -123,7 +132,26 @@ extension Program {
       default: break
       }
     }
+    if case .linear(let rows, let weight, nil) = operation(x), let part = columns(of: x, rows, weight),
+      let bias = columnValues(amount, rows: rows.shape[0], columns: part.shape[1])
+    {
+      return try intern(.linear(rows, weight: part, bias: bias), shape: x.shape)
+    }
     return try intern(.binary(.add, x, amount), shape: x.shape)
+  }
+
+  /// The columns of a layer's weights that make `x`, which takes some of its outputs of every row: queries, keys and
+  /// values are cut from one product before each gets its bias.
+  private func columns(of x: Value, _ rows: Value, _ weight: Value) -> Value? {
+    let (count, outputs) = (rows.shape[0], weight.shape[1])
+    let taken = x.count / count
+    let expected = Layout(
+      offset: x.layout.offset,
+      atoms: [Layout.Atom(size: count, stride: outputs), Layout.Atom(size: taken, stride: 1)], shape: x.shape)
+    guard taken < outputs, x.count == taken &* count, x.layout == expected,
+      x.layout.offset &+ taken <= outputs
+    else { return nil }
+    return weight.layout.sliced(axis: 1, start: x.layout.offset, count: taken).map { weight.with($0) }
   }
 
   /// The [rows] of a flat [rows · columns] view that repeats one value along each row, or nil.
@@ -139,6 +167,21 @@ extension Program {
     guard value.count == rows &* columns, let axes = value.layout.reshaped([rows, columns]).axes(),
       axes[0].allSatisfy({ $0.stride == 0 })
     else { return nil }
+    return value.with(Layout(offset: value.layout.offset, atoms: axes[1], shape: [columns]))
+  }
+
+  /// The [columns] of a constant that says the same in every row, be it by repeating them or in as many copies, as
+  /// folded expansions to a fixed batch size do; or nil.
+  mutating func sameInEveryRow(_ value: Value, rows: Int, columns: Int) throws(ImportError) -> Value? {
+    if let repeated = columnValues(value, rows: rows, columns: columns) { return repeated }
+    guard isConstant(value), value.count == rows &* columns,
+      let axes = value.layout.reshaped([rows, columns]).axes()
+    else { return nil }
+    let values = try floats(value)
+    let first = values.prefix(columns)
+    for row in 1..<max(rows, 1) {
+      guard values[row * columns..<(row + 1) * columns].elementsEqual(first) else { return nil }
+    }
     return value.with(Layout(offset: value.layout.offset, atoms: axes[1], shape: [columns]))
   }
 

@@ -136,7 +136,8 @@ extension Program {
     let rows = try rows(ids, columns: [])
     let flatIds = rows.operand.flat
     let width = table.shape[1]
-    let dense = try intern(.embedding(table: table, ids: flatIds), shape: [rows.rows, width])
+    let dense = try intern(
+      .embedding(table: table, ids: flatIds), shape: [rows.rows, width], kind: kind(table))
     return spread(dense, rows, of: ids.shape, width: width)
   }
 

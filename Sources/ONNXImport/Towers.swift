@@ -70,6 +70,7 @@ public struct VisionTransformerTower: Sendable {
 /// An image encoder.
 public enum ImageTower: Sendable {
   case visionTransformer(VisionTransformerTower)
+  case modifiedResNet(ModifiedResNetTower)
 }
 
 /// Which token's output a text is represented by.

@@ -103,6 +103,8 @@ enum ImageEncoder: Sendable {
   init(_ tower: ImageTower, _ compute: Compute) throws(CLIPError) {
     switch tower {
     case .visionTransformer(let tower): self = .visionTransformer(try VisionTransformer(tower, compute))
+    case .modifiedResNet:
+      throw CLIPError(.unsupported, "has a Modified ResNet as its image encoder, which cannot be computed yet")
     }
   }
 

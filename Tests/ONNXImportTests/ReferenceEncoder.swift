@@ -109,4 +109,116 @@ struct ReferenceEncoder {
     }
     return try embed(apply(tower.finalNorm, [x[place]])[0], tower.projection, tower.normalised)
   }
+
+  /// Channels of square pictures.
+  typealias Planes = [[[Double]]]
+
+  static func apply(_ layer: Convolution, _ x: Planes) throws -> Planes {
+    let flat = try layer.weight.floats()
+    let (outputs, inputs, kernel) = (layer.outputs, layer.inputs, layer.kernel)
+    let gain = try layer.gain.map(vector) ?? [Double](repeating: 1, count: outputs)
+    let bias = try layer.bias.map(vector) ?? [Double](repeating: 0, count: outputs)
+    let (height, width) = (x[0].count, x[0][0].count)
+    let rows = (height + 2 * layer.padding - kernel) / layer.stride + 1
+    let columns = (width + 2 * layer.padding - kernel) / layer.stride + 1
+    return (0..<outputs).map { o in
+      (0..<rows).map { row in
+        (0..<columns).map { column in
+          var sum = 0.0
+          for i in 0..<inputs {
+            for dy in 0..<kernel {
+              let y = row * layer.stride + dy - layer.padding
+              guard y >= 0, y < height else { continue }
+              for dx in 0..<kernel {
+                let left = column * layer.stride + dx - layer.padding
+                guard left >= 0, left < width else { continue }
+                sum += x[i][y][left] * Double(flat[((o * inputs + i) * kernel + dy) * kernel + dx])
+              }
+            }
+          }
+          return sum * gain[o] + bias[o]
+        }
+      }
+    }
+  }
+
+  static func relu(_ x: Planes) -> Planes { x.map { $0.map { $0.map { max($0, 0) } } } }
+
+  static func add(_ a: Planes, _ b: Planes) -> Planes { zip(a, b).map { add($0, $1) } }
+
+  static func pooled(_ x: Planes, _ side: Int) -> Planes {
+    x.map { plane in
+      (0..<plane.count / side).map { row in
+        (0..<plane[0].count / side).map { column in
+          var sum = 0.0
+          for dy in 0..<side { for dx in 0..<side { sum += plane[row * side + dy][column * side + dx] } }
+          return sum / Double(side * side)
+        }
+      }
+    }
+  }
+
+  static func apply(_ block: Bottleneck, _ x: Planes) throws -> Planes {
+    let narrow = relu(try apply(block.conv1, x))
+    let middle = pooled(relu(try apply(block.conv2, narrow)), block.pool)
+    var shortcut = x
+    if let (pool, layer) = block.downsample { shortcut = try apply(layer, pooled(x, pool)) }
+    return relu(add(try apply(block.conv3, middle), shortcut))
+  }
+
+  static func apply(_ pool: AttentionPoolTower, _ x: Planes) throws -> [Double] {
+    let places = x[0].indices.flatMap { y in x[0][y].indices.map { column in x.map { $0[y][column] } } }
+    let mean = x.map { $0.joined().reduce(0, +) / Double(places.count) }
+    let tokens = add([mean] + places, try matrix(pool.positions))
+    let q = try apply(pool.query, [tokens[0]])[0]
+    let (k, v) = (try apply(pool.key, tokens), try apply(pool.value, tokens))
+    var attended = [Double](repeating: 0, count: pool.heads * pool.headWidth)
+    for head in 0..<pool.heads {
+      let columns = head * pool.headWidth..<(head + 1) * pool.headWidth
+      let scores = k.map { row in columns.reduce(0) { $0 + q[$1] * row[$1] } * Double(pool.scale) }
+      let largest = scores.max() ?? 0
+      let weights = scores.map { exponential($0 - largest) }
+      let total = weights.reduce(0, +)
+      for (row, weight) in zip(v, weights) {
+        for column in columns { attended[column] += weight / total * row[column] }
+      }
+    }
+    return try apply(pool.output, [attended])[0]
+  }
+
+  /// The embedding of one picture, (channels, imageSize, imageSize).
+  static func encode(_ tower: ModifiedResNetTower, picture: [Float]) throws -> [Double] {
+    let size = tower.imageSize
+    var x: Planes = (0..<tower.stem[0].inputs).map { channel in
+      (0..<size).map { y in (0..<size).map { Double(picture[(channel * size + y) * size + $0]) } }
+    }
+    for layer in tower.stem { x = relu(try apply(layer, x)) }
+    x = pooled(x, 2)
+    for block in tower.stages.joined() { x = try apply(block, x) }
+    return try embed(apply(tower.attentionPool, x), nil, tower.normalised)
+  }
+
+  /// The embedding of one picture by whichever tower the file has.
+  static func encode(_ tower: ImageTower, picture: [Float]) throws -> [Double] {
+    switch tower {
+    case .visionTransformer(let tower): try encode(tower, picture: picture)
+    case .modifiedResNet(let tower): try encode(tower, picture: picture)
+    }
+  }
+}
+
+extension ImageTower {
+  var size: Int {
+    switch self {
+    case .visionTransformer(let tower): tower.imageSize
+    case .modifiedResNet(let tower): tower.imageSize
+    }
+  }
+
+  var isNormalised: Bool {
+    switch self {
+    case .visionTransformer(let tower): tower.normalised
+    case .modifiedResNet(let tower): tower.normalised
+    }
+  }
 }
