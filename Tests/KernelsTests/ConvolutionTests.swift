@@ -65,8 +65,8 @@ struct ConvolutionTests {
       Pictures(x.view, side: test.side), test.window, packed, into: y.view,
       .init(activation: .relu, residual: y.view))
     var error = Error()
-    for row in 0..<test.rows {
-      for output in 0..<test.outputs {
+    for row in stride(from: 0, to: test.rows, by: test.rows / 60 + 1) {
+      for output in stride(from: row % 2, to: test.outputs, by: test.channels < 50 ? 1 : 2) {
         let (sum, terms) = test.reference(x, w, row: row, output: output)
         let old = Double(residual[row, output])
         error.add(y[row, output], max(0, sum + old), terms: terms + abs(old))
