@@ -105,42 +105,119 @@ private struct Windows: Sendable {
     var first = 0
     for tile in 0..<tiles {
       let count = tile < larger ? smaller + 1 : smaller
-      for row in 0..<count {
-        copy(
-          rows.lowerBound + first + row, inputs, to: target + first * inputs.count + row, step: count)
-      }
+      packTile(rows.lowerBound + first, count, inputs, into: target + first * inputs.count)
       first += count
     }
   }
 
-  /// target[k · step] = input k of a window, for some inputs.
-  func copy(_ row: Int, _ inputs: Range<Int>, to target: UnsafeMutablePointer<Float>, step: Int) {
+  /// target[k][row] = input k of the row's window. Four rows at a time where there are as many; the last four may
+  /// write again what others wrote, the same values.
+  private func packTile(
+    _ first: Int, _ count: Int, _ inputs: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    if count >= 4 && x.channelStride == 1 {
+      for row in stride(from: 0, to: count, by: 4) {
+        let start = min(row, count - 4)
+        copyFour(first + start, inputs, to: target + start, step: count)
+      }
+    } else {
+      for row in 0..<count { copy(first + row, inputs, to: target + row, step: count) }
+    }
+  }
+
+  /// Where a window lies: its picture and its upper left pixel, which may be outside.
+  private struct Corner {
+    let base: UnsafePointer<Float>
+    let top, left: Int
+  }
+
+  private func corner(_ row: Int) -> Corner {
     let (picture, place) = row.quotientAndRemainder(dividingBy: outputSide * outputSide)
-    let top = place / outputSide * window.stride - window.padding
-    let left = place % outputSide * window.stride - window.padding
-    let base = x.pointer + picture * x.pictureStride
+    return Corner(
+      base: x.pointer + picture * x.pictureStride, top: place / outputSide * window.stride - window.padding,
+      left: place % outputSide * window.stride - window.padding)
+  }
+
+  /// The first channel of a window's pixel, or nil where it is outside of the picture.
+  @inline(__always)
+  private func pixel(_ corner: Corner, _ tapY: Int, _ tapX: Int) -> UnsafePointer<Float>? {
+    let (pixelY, pixelX) = (corner.top + tapY, corner.left + tapX)
+    guard pixelY >= 0, pixelY < x.side, pixelX >= 0, pixelX < x.side else { return nil }
+    return corner.base + (pixelY * x.side + pixelX) * x.pixelStride
+  }
+
+  /// Calls the body for each run of inputs that are channels of one pixel.
+  @inline(__always)
+  private func forEachTap(
+    _ inputs: Range<Int>, _ body: (_ tapY: Int, _ tapX: Int, _ channel: Int, _ count: Int) -> Void
+  ) {
     var channel = inputs.lowerBound % x.channels
     var (tapY, tapX) = (inputs.lowerBound / x.channels).quotientAndRemainder(dividingBy: window.kernel)
-    var (target, remaining) = (target, inputs.count)
+    var remaining = inputs.count
     while remaining > 0 {
       let count = min(x.channels - channel, remaining)
-      let (pixelY, pixelX) = (top + tapY, left + tapX)
-      if pixelY >= 0, pixelY < x.side, pixelX >= 0, pixelX < x.side {
-        var source = base + (pixelY * x.side + pixelX) * x.pixelStride + channel * x.channelStride
-        for _ in 0..<count {
-          target[0] = source[0]
-          source += x.channelStride
-          target += step
-        }
-      } else {
-        for _ in 0..<count {
-          target[0] = 0
-          target += step
-        }
-      }
+      body(tapY, tapX, channel, count)
       remaining -= count
       (channel, tapX) = (0, tapX + 1)
       if tapX == window.kernel { (tapX, tapY) = (0, tapY + 1) }
     }
   }
+
+  /// target[k · step] = input k of a window, for some inputs.
+  func copy(_ row: Int, _ inputs: Range<Int>, to target: UnsafeMutablePointer<Float>, step: Int) {
+    let corner = corner(row)
+    var target = target
+    forEachTap(inputs) { tapY, tapX, channel, count in
+      let source = pixel(corner, tapY, tapX)
+      for offset in channel..<channel + count {
+        target[0] = source.map { $0[offset * x.channelStride] } ?? 0
+        target += step
+      }
+    }
+  }
+
+  /// target[k · step + r] = input k of window row + r, for four rows of pictures whose channels lie side by side.
+  private func copyFour(
+    _ row: Int, _ inputs: Range<Int>, to target: UnsafeMutablePointer<Float>, step: Int
+  ) {
+    let corners = (corner(row), corner(row + 1), corner(row + 2), corner(row + 3))
+    var target = target
+    forEachTap(inputs) { tapY, tapX, channel, count in
+      let (a, b) = (pixel(corners.0, tapY, tapX), pixel(corners.1, tapY, tapX))
+      let (c, d) = (pixel(corners.2, tapY, tapX), pixel(corners.3, tapY, tapX))
+      var k = channel
+      while k + 4 <= channel + count {
+        let columns = transposed(four(a, k), four(b, k), four(c, k), four(d, k))
+        store(columns.0, target)
+        store(columns.1, target + step)
+        store(columns.2, target + 2 * step)
+        store(columns.3, target + 3 * step)
+        target += 4 * step
+        k += 4
+      }
+      while k < channel + count {
+        store(SIMD4(a?[k] ?? 0, b?[k] ?? 0, c?[k] ?? 0, d?[k] ?? 0), target)
+        target += step
+        k += 1
+      }
+    }
+  }
+}
+
+/// Four neighbouring floats, or zeros where there is no pixel.
+@inline(__always)
+private func four(_ pixel: UnsafePointer<Float>?, _ offset: Int) -> SIMD4<Float> {
+  guard let pixel else { return .zero }
+  return UnsafeRawPointer(pixel + offset).loadUnaligned(as: SIMD4<Float>.self)
+}
+
+/// The columns of four rows of four.
+@inline(__always)
+private func transposed(
+  _ a: SIMD4<Float>, _ b: SIMD4<Float>, _ c: SIMD4<Float>, _ d: SIMD4<Float>
+) -> (SIMD4<Float>, SIMD4<Float>, SIMD4<Float>, SIMD4<Float>) {
+  (
+    SIMD4(a[0], b[0], c[0], d[0]), SIMD4(a[1], b[1], c[1], d[1]), SIMD4(a[2], b[2], c[2], d[2]),
+    SIMD4(a[3], b[3], c[3], d[3])
+  )
 }
