@@ -99,29 +99,32 @@ public final class CLIP: Sendable {
 /// The image encoder in whichever architecture the file has.
 enum ImageEncoder: Sendable {
   case visionTransformer(VisionTransformer)
+  case modifiedResNet(ModifiedResNet)
 
   init(_ tower: ImageTower, _ compute: Compute) throws(CLIPError) {
     switch tower {
     case .visionTransformer(let tower): self = .visionTransformer(try VisionTransformer(tower, compute))
-    case .modifiedResNet:
-      throw CLIPError(.unsupported, "has a Modified ResNet as its image encoder, which cannot be computed yet")
+    case .modifiedResNet(let tower): self = .modifiedResNet(try ModifiedResNet(tower, compute))
     }
   }
 
   var imageSize: Int {
     switch self {
     case .visionTransformer(let model): model.imageSize
+    case .modifiedResNet(let model): model.imageSize
     }
   }
   var embedDim: Int {
     switch self {
     case .visionTransformer(let model): model.embedDim
+    case .modifiedResNet(let model): model.embedDim
     }
   }
-  /// Rows of activations that one picture makes: what a batch costs in memory.
-  var rowsPerImage: Int {
+  /// Pictures in one pass, so that memory does not grow with the batch.
+  var imagesPerPass: Int {
     switch self {
-    case .visionTransformer(let model): model.tokens
+    case .visionTransformer(let model): max(1, rowsPerPass / model.tokens)
+    case .modifiedResNet(let model): model.imagesPerPass
     }
   }
 
@@ -131,6 +134,8 @@ enum ImageEncoder: Sendable {
   ) throws(CLIPError) {
     switch self {
     case .visionTransformer(let model):
+      unsafe try model(pixels, count: count, into: embeddings, compute)
+    case .modifiedResNet(let model):
       unsafe try model(pixels, count: count, into: embeddings, compute)
     }
   }

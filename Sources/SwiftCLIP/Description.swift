@@ -24,6 +24,13 @@ extension ImageEncoder {
         ("layers", .number(model.transformer.blocks.count)), ("heads", model.transformer.heads),
         ("activation", model.transformer.activation), ("normalised", .boolean(model.normalised)),
       ])
+    case .modifiedResNet(let model):
+      .object([
+        ("architecture", .string("ModifiedResNet")), ("image_size", .number(model.imageSize)),
+        ("width", .number(model.width)), ("layers", .raw("\(model.stages.map(\.count))")),
+        ("heads", .number(model.attentionPool.heads)), ("activation", .string("ReLU")),
+        ("normalised", .boolean(model.normalised)),
+      ])
     }
   }
 }

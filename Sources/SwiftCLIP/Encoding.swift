@@ -7,11 +7,11 @@ public typealias Progress = (_ done: Int, _ total: Int) -> Bool
 
 /// Rows of activations computed in one pass. Enough for the products to run at full speed, few enough that
 /// the activations stay in the last-level cache and memory does not grow with the batch.
-private let rowsPerPass = 1600
+let rowsPerPass = 1600
 
 extension CLIP {
   /// Pictures in one pass of the image encoder.
-  public var imagesPerPass: Int { max(1, rowsPerPass / (image?.rowsPerImage ?? rowsPerPass)) }
+  public var imagesPerPass: Int { image?.imagesPerPass ?? 1 }
 
   /// `pixels` (count, 3, size, size) to `embeddings` (count, embedDim). Buffers were measured by the caller.
   public func encode(

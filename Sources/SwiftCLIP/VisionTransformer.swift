@@ -21,6 +21,13 @@ struct VisionTransformer: Sendable {
   let normalised: Bool
 
   init(_ tower: VisionTransformerTower, _ compute: Compute) throws(CLIPError) {
+    // Callers' buffers are measured as colour pictures.
+    guard tower.channels == 3 else {
+      throw CLIPError(
+        .unsupported,
+        "The image encoder reads pictures of \(tower.channels) channels. Give a model for colour pictures, which have 3."
+      )
+    }
     imageSize = tower.imageSize
     patchSize = tower.patchSize
     channels = tower.channels

@@ -21,8 +21,30 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 import inputs  # noqa: E402
 
-MODELS = ["ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px"]
+MODELS = ["ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "RN50"]
 LIMIT = 1e-5
+
+
+def randomise_resnet(visual) -> None:
+    """Weights that a ResNet can be compared with, in place of its initial ones, whose last BatchNorm of each block is
+    zero: convolutions scaled after He, statistics as training leaves them, and small query and key weights, without
+    which all pictures give one embedding, or the attention pool's softmax saturates and rounding decides."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    for name, p in sorted(visual.named_parameters()):
+        noise = torch.randn(p.shape, generator=generator)
+        if p.dim() == 4:
+            p.data = noise * (2 / p[0].numel()) ** 0.5
+        elif "q_proj.weight" in name or "k_proj.weight" in name:
+            p.data = noise * 0.03 * p.shape[1] ** -0.5
+        elif "attnpool" not in name:
+            p.data = (0.3 if "bn3" in name else 1) + 0.1 * noise if name.endswith("weight") else 0.1 * noise
+    for name, b in sorted(visual.named_buffers()):
+        if name.endswith("running_mean"):
+            b.data = 0.1 * torch.randn(b.shape, generator=generator)
+        elif name.endswith("running_var"):
+            b.data = 0.7 + 0.6 * torch.rand(b.shape, generator=generator)
 
 
 def compare(name: str, folder: Path, threads: int) -> Tuple[float, float]:
@@ -32,6 +54,8 @@ def compare(name: str, folder: Path, threads: int) -> Tuple[float, float]:
     from swiftclip.export import export, named, relative_errors
 
     source = named(name, random_seed=0)
+    if name.startswith("RN"):
+        randomise_resnet(source.model().visual)
     export(source, folder, say=lambda line: print(line, file=sys.stderr))
     reference = source.model()
     with swiftclip.load(folder, threads=threads) as model, torch.inference_mode():

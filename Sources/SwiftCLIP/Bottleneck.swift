@@ -1,0 +1,75 @@
+import Kernels
+import ONNXImport
+
+/// A residual block of a Modified ResNet:
+///
+///     x = relu(conv3(pool(relu(conv2(relu(conv1(x)))))) + downsample(x))
+///
+/// Its stride is anti-aliased: an average pool after a convolution of stride 1, in the shortcut too.
+struct Bottleneck: Sendable {
+  let conv1: Convolution  // 1 × 1
+  let conv2: Convolution  // 3 × 3
+  let conv3: Convolution  // 1 × 1
+  /// 1 × 1, of the shortcut; nil where x itself is added.
+  let downsample: Convolution?
+  /// Side and stride of the average pools; 1: none.
+  let stride: Int
+
+  init(_ block: ONNXImport.Bottleneck, named name: String, _ compute: Compute) throws(CLIPError) {
+    conv1 = try Convolution(block.conv1, named: "\(name).conv1", compute)
+    conv2 = try Convolution(block.conv2, named: "\(name).conv2", compute)
+    conv3 = try Convolution(block.conv3, named: "\(name).conv3", compute)
+    downsample = try block.downsample.map { (shortcut) throws(CLIPError) in
+      try Convolution(shortcut.conv, named: "\(name).downsample", compute)
+    }
+    stride = block.pool
+    guard block.downsample?.pool ?? 1 == stride else {
+      throw CLIPError(
+        .unsupported,
+        "\(name) pools by \(stride) and its shortcut by \(block.downsample?.pool ?? 1). A Modified ResNet pools both alike."
+      )
+    }
+  }
+
+  /// The block's result, which lies where `x` lay or in the workspace's other trunk.
+  func callAsFunction(
+    _ x: FeatureMaps, count: Int, _ workspace: borrowing ResNetWorkspace, _ compute: Compute
+  ) throws(CLIPError) -> FeatureMaps {
+    let (side, outputSide) = (x.side, x.side / stride)
+    let relu = Epilogue(activation: .relu)
+
+    let narrow = workspace.branch(0, side: side, channels: conv1.outputs)
+    try conv1(x, into: narrow.view, compute, relu)
+    var branch = workspace.branch(1, side: side, channels: conv2.outputs)
+    try conv2(narrow, into: branch.view, compute, relu)
+    if stride > 1 {
+      let pooled = workspace.branch(0, side: outputSide, channels: conv2.outputs)
+      compute.averagePool(branch.view, side: side, pool: stride, into: pooled.view)
+      branch = pooled
+    }
+    guard let downsample else {
+      try conv3(branch, into: x.view, compute, Epilogue(activation: .relu, residual: x.view))
+      return x
+    }
+
+    var shortcut = x
+    if stride > 1 {
+      shortcut = workspace.branch(1, side: outputSide, channels: x.view.columns)
+      compute.averagePool(x.view, side: side, pool: stride, into: shortcut.view)
+    }
+    let y = workspace.trunk(besides: x, side: outputSide, channels: conv3.outputs)
+    try downsample(shortcut, into: y.view, compute)
+    try conv3(branch, into: y.view, compute, Epilogue(activation: .relu, residual: y.view))
+    return y
+  }
+
+  /// Makes room for what the block computes from maps of this side and returns its result's side.
+  func measure(_ room: inout ResNetWorkspace.Room, side: Int) throws(CLIPError) -> Int {
+    let outputSide = side / stride
+    try room.branch(side: side, channels: conv1.outputs)
+    try room.branch(side: side, channels: conv2.outputs)
+    if stride > 1 { try room.branch(side: outputSide, channels: conv1.channels) }
+    try room.trunk(side: outputSide, channels: conv3.outputs)
+    return outputSide
+  }
+}
