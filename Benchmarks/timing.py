@@ -8,6 +8,10 @@ import time
 from typing import Callable, Dict, List
 
 
+PAUSE = 0.02
+"""Seconds before each call: the threads of the one before go on spinning for a while, on the cores of the next."""
+
+
 def interleaved(contestants: Dict[str, Callable[[], object]], rounds: int, seconds: float) -> Dict[str, List[float]]:
     """Seconds of each call, by contestant: at least `rounds`, and fewer when `seconds` are used up after three."""
     times: Dict[str, List[float]] = {name: [] for name in contestants}
@@ -18,6 +22,7 @@ def interleaved(contestants: Dict[str, Callable[[], object]], rounds: int, secon
         if finished >= 3 and time.perf_counter() - started > seconds:
             break
         for name, call in contestants.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - start)
