@@ -1,7 +1,7 @@
 """swiftclip.Tokenizer against the official tokenizer with the official merges, string by string.
 
-Needs ftfy, regex and the files of open_clip_torch (`pip install --no-deps open_clip_torch`), from which the
-official code and merges are taken; not PyTorch. Without them the tests are skipped."""
+Needs ftfy, regex and two files of open_clip_torch, the official code and merges, which `make test` takes from its
+wheel; not PyTorch. Without them the tests are skipped."""
 
 import pathlib
 import sys
@@ -19,7 +19,7 @@ import strings  # noqa: E402
 import swiftclip  # noqa: E402
 
 if official.folder() is None:
-    pytest.skip("needs the files of open_clip_torch: pip install --no-deps open_clip_torch", allow_module_level=True)
+    pytest.skip("needs the files of open_clip_torch: run make test, or pip install --no-deps open_clip_torch", allow_module_level=True)
 
 # Texts are compared in full, so the context must hold the longest of them.
 CONTEXT = 4096
