@@ -6,6 +6,8 @@ echo '== Style (swift format)'
 swift format lint --strict --recursive Sources Tests Package.swift
 echo '== Swift tests'
 swift test
+echo '== Wide vector instructions only where the processor was asked'
+Tests/abi/check_isa.sh .build/release
 echo '== C and C++ programs against the header'
 Tests/abi/run.sh .build/release
 echo '== Python tests'
