@@ -7,6 +7,8 @@ public final class Compute: Sendable {
   public let threads: Int
   public let instructions: InstructionSet
   public let backend: Backend
+  /// Whether every sum is one chain in ascending order, and nothing is saved by other ways to add.
+  public let exactOrder: Bool
 
   let pool: ThreadPool
   let scratch: Scratch
@@ -16,9 +18,11 @@ public final class Compute: Sendable {
   /// The processors that affinity and control group allow to this process; at least 1.
   public static var allowedThreads: Int { AllowedThreads.count }
 
-  /// - Parameter instructions: the instruction set to use, or nil for the best that the processor has.
+  /// - Parameters:
+  ///   - instructions: the instruction set to use, or nil for the best that the processor has.
+  ///   - exactOrder: add in ascending order only; slower.
   public init(
-    threads: Int, instructions: InstructionSet? = nil, backend: Backend = .own
+    threads: Int, instructions: InstructionSet? = nil, backend: Backend = .own, exactOrder: Bool = false
   ) throws(KernelError) {
     let chosen = instructions ?? .best
     guard InstructionSet.supported.contains(chosen) else { throw .unsupported(chosen) }
@@ -29,6 +33,7 @@ public final class Compute: Sendable {
     self.threads = min(max(1, threads), 1024)
     self.instructions = chosen
     self.backend = backend
+    self.exactOrder = exactOrder
     loops = .of(chosen)
     pool = ThreadPool(threads: self.threads)
     scratch = Scratch(limit: self.threads + 1, lock: pool.state)

@@ -41,8 +41,9 @@ extension Compute {
   /// y = activation(x ∗ W + b) + residual, with a row of `y` for each place of the window, channels last. The
   /// inputs of W are the values of a window in the order (y, x, channel).
   ///
-  /// A product whose rows are windows, which are copied from the pictures a K block at a time. Every element is
-  /// one chain of multiply-adds over the inputs in ascending order, zeros around the picture included.
+  /// Where `fitsWinograd`, fewer multiplications do. Else a product whose rows are windows, which are copied from
+  /// the pictures a K block at a time; every element is one chain of multiply-adds over the inputs in ascending
+  /// order, zeros around the picture included.
   public func convolve(
     _ x: Pictures, _ window: Window, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue = .init()
   ) throws(KernelError) {
@@ -51,6 +52,8 @@ extension Compute {
     guard y.rows > 0, w.outputs > 0 else { return }
     if blas != nil {
       try convolveDense(windows, w, into: y, epilogue)
+    } else if fitsWinograd(x, window) {
+      try convolveByWinograd(x, w, into: y, epilogue)
     } else {
       let tileRows = loops.tileRows
       try product(rows: y.rows, w, into: y, epilogue) { rows, inputs, target in

@@ -23,6 +23,11 @@ package struct LoopTable: Sendable {
   package let product: @Sendable (ProductTask) -> Void
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
+  let winogradInput: @Sendable (WinogradInputTask) -> Void
+  let winogradProduct: @Sendable (WinogradProductTask) -> Void
+  let winogradOutput: @Sendable (WinogradOutputTask) -> Void
+  /// Floats of scratch that the first and the last of these need.
+  let winogradScratch: Int
   let layerNorm: @Sendable (LayerNormTask) -> Void
   package let attention: @Sendable (AttentionTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
@@ -41,6 +46,10 @@ package struct LoopTable: Sendable {
     packRows: { Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     product: { Loops.product($0) },
     epilogue: { Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    winogradInput: { Loops.winogradInput($0) },
+    winogradProduct: { Loops.winogradProduct($0) },
+    winogradOutput: { Loops.winogradOutput($0) },
+    winogradScratch: Loops.winogradScratch,
     layerNorm: { Loops.layerNorm($0) },
     attention: { Loops.attention($0) },
     attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) })
@@ -51,6 +60,10 @@ package struct LoopTable: Sendable {
     packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     product: { KernelsAVX2.Loops.product($0) },
     epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    winogradInput: { KernelsAVX2.Loops.winogradInput($0) },
+    winogradProduct: { KernelsAVX2.Loops.winogradProduct($0) },
+    winogradOutput: { KernelsAVX2.Loops.winogradOutput($0) },
+    winogradScratch: KernelsAVX2.Loops.winogradScratch,
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
     attention: { KernelsAVX2.Loops.attention($0) },
     attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) })
@@ -61,6 +74,10 @@ package struct LoopTable: Sendable {
     packRows: { KernelsAVX512.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     product: { KernelsAVX512.Loops.product($0) },
     epilogue: { KernelsAVX512.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
+    winogradInput: { KernelsAVX512.Loops.winogradInput($0) },
+    winogradProduct: { KernelsAVX512.Loops.winogradProduct($0) },
+    winogradOutput: { KernelsAVX512.Loops.winogradOutput($0) },
+    winogradScratch: KernelsAVX512.Loops.winogradScratch,
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
     attention: { KernelsAVX512.Loops.attention($0) },
     attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) })

@@ -62,7 +62,7 @@ struct ProductPlan: Sendable {
   }
 
   /// The index-th of `count` parts of a range, which differ by at most one.
-  private static func part(_ index: Int, of count: Int, in range: Range<Int>) -> Range<Int> {
+  static func part(_ index: Int, of count: Int, in range: Range<Int>) -> Range<Int> {
     let base = range.count / count
     let larger = range.count % count
     let lower = range.lowerBound + index * base + min(index, larger)

@@ -54,6 +54,15 @@ struct ConvolutionTests {
       Case(side: 5, channels: 6, outputs: 7, kernel: 1, padding: 0),
       Case(side: 4, channels: 2, outputs: 3, kernel: 3, padding: 4),
     ]
+  /// 3 × 3 over enough channels for Winograd's algorithm: every remainder of sides, channels and outputs.
+  static let wide =
+    (1...9).map { Case(side: $0, channels: 16, outputs: 16) }
+    + (17...31).map { Case(count: 3, side: 5, channels: $0, outputs: 50 - $0) }
+    + [
+      Case(count: 1, side: 56, channels: 64, outputs: 64),
+      Case(count: 5, side: 28, channels: 40, outputs: 72),
+      Case(count: 1, side: 3, channels: 1030, outputs: 17),
+    ]
 
   /// Sums of every case, with ReLU and a residual.
   func check(_ compute: Compute, _ test: Case) throws {
@@ -76,12 +85,17 @@ struct ConvolutionTests {
     #expect(y.gapsAreUntouched)
   }
 
-  @Test("agree with float64", arguments: InstructionSet.allCases, cases)
+  @Test("agree with float64", arguments: InstructionSet.allCases, cases + wide)
   func agrees(_ set: InstructionSet, _ test: Case) throws {
     try check(compute(set), test)
   }
 
-  @Test("agree with float64 through OpenBLAS", arguments: cases)
+  @Test("in ascending order agree with float64", arguments: InstructionSet.allCases, wide)
+  func inOrder(_ set: InstructionSet, _ test: Case) throws {
+    try check(compute(set, exactOrder: true), test)
+  }
+
+  @Test("agree with float64 through OpenBLAS", arguments: cases + wide)
   func openBLAS(_ test: Case) throws {
     try check(Compute(threads: 2, backend: .openBLAS), test)
   }
@@ -107,8 +121,8 @@ struct ConvolutionTests {
 
   @Test(
     "of a picture do not depend on the others, its position or the threads",
-    arguments: InstructionSet.allCases)
-  func bits(_ set: InstructionSet) throws {
+    arguments: InstructionSet.allCases, [false, true])
+  func bits(_ set: InstructionSet, _ exactOrder: Bool) throws {
     // Two K blocks, and enough pictures for several row blocks.
     let all = Case(count: 9, side: 7, channels: 100, outputs: 40)
     let places = 49
@@ -120,9 +134,9 @@ struct ConvolutionTests {
         Pictures(rows, side: 7), all.window, compute.pack(w, bias: all.bias), into: y.view)
       return y
     }
-    let reference = try result(compute(set, threads: 1), 0..<9)
+    let reference = try result(compute(set, threads: 1, exactOrder: exactOrder), 0..<9)
     for threads in [1, 2, 3, 5] {
-      let compute = try compute(set, threads: threads)
+      let compute = try compute(set, threads: threads, exactOrder: exactOrder)
       for pictures in [0..<1, 3..<4, 8..<9, 2..<5, 0..<9] {
         let y = try result(compute, pictures)
         let same = (0..<y.rows).allSatisfy {

@@ -54,12 +54,12 @@ final class Matrix: @unchecked Sendable {
 
 /// Makes a `Compute`, or skips the test with a sentence where the processor lacks the instruction set.
 func compute(
-  _ set: InstructionSet, threads: Int = 2, backend: Backend = .own
+  _ set: InstructionSet, threads: Int = 2, backend: Backend = .own, exactOrder: Bool = false
 ) throws -> Compute {
   if !InstructionSet.supported.contains(set) {
     try Test.cancel("This processor does not support \(set.name).")
   }
-  return try Compute(threads: threads, instructions: set, backend: backend)
+  return try Compute(threads: threads, instructions: set, backend: backend, exactOrder: exactOrder)
 }
 
 extension Compute {

@@ -28,6 +28,36 @@ typedef struct ProductTask {
   EpilogueTask epilogue;
 } ProductTask;
 
+/* Winograd convolution: tiles of inputs, 4 pixels apart, at the 36 points. Tiles are
+ * counted through the pictures line by line. */
+typedef struct WinogradInputTask {
+  const float *_Nonnull x; /* first pixel of the first picture, channels last */
+  ptrdiff_t pictureStride, pixelStride, side, tilesPerSide, channels;
+  ptrdiff_t firstTile, tiles; /* tiles: at most the rows of a tile of the product */
+  float *_Nonnull values;     /* [point][channel][tile] */
+  ptrdiff_t pointStride;
+  float *_Nonnull scratch;
+} WinogradInputTask;
+
+/* Six of the 36 products: those at one point of y, for one panel of filters. */
+typedef struct WinogradProductTask {
+  const float *_Nonnull values; /* [point][tile group][channel][tile of group] */
+  ptrdiff_t pointStride, tiles, channels;
+  const float *_Nonnull panel; /* [y][x][channel][column of panel] */
+  ptrdiff_t line;              /* the point of y, 0 to 5 */
+  float *_Nonnull filters;     /* scratch: 6 × channels × panel width */
+  float *_Nonnull products;    /* [point][tile][column of panel], all 36 points */
+} WinogradProductTask;
+
+/* Outputs of some tiles, for one panel. */
+typedef struct WinogradOutputTask {
+  const float *_Nonnull products; /* as above; its first tile is `firstProduct` */
+  ptrdiff_t tiles, firstProduct;
+  ptrdiff_t firstTile, count, side, tilesPerSide, columns;
+  EpilogueTask epilogue; /* y and residual: first pixel of the first picture */
+  float *_Nonnull scratch;
+} WinogradOutputTask;
+
 /* Attention of consecutive queries of one sequence and one head. */
 typedef struct AttentionTask {
   const float *_Nonnull q; /* first query of the share, first column of the head */

@@ -126,7 +126,7 @@ package enum Loops {
   }
 
   @inline(__always)
-  private static func finished(_ sum: Vector, _ residual: Vector?, _ activation: Int) -> Vector {
+  static func finished(_ sum: Vector, _ residual: Vector?, _ activation: Int) -> Vector {
     var value = sum
     switch activation {
     case 1: value = quickGELU(value)
