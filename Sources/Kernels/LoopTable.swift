@@ -26,8 +26,9 @@ package struct LoopTable: Sendable {
   let winogradInput: @Sendable (WinogradInputTask) -> Void
   let winogradProduct: @Sendable (WinogradProductTask) -> Void
   let winogradOutput: @Sendable (WinogradOutputTask) -> Void
-  /// Floats of scratch that the first and the last of these need.
+  /// Floats of scratch that the first and the last of these need, and that a block of filters takes.
   let winogradScratch: Int
+  let winogradFilterFloats: @Sendable (_ depth: Int) -> Int
   let layerNorm: @Sendable (LayerNormTask) -> Void
   package let attention: @Sendable (AttentionTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
@@ -50,6 +51,7 @@ package struct LoopTable: Sendable {
     winogradProduct: { Loops.winogradProduct($0) },
     winogradOutput: { Loops.winogradOutput($0) },
     winogradScratch: Loops.winogradScratch,
+    winogradFilterFloats: { Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { Loops.layerNorm($0) },
     attention: { Loops.attention($0) },
     attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) })
@@ -64,6 +66,7 @@ package struct LoopTable: Sendable {
     winogradProduct: { KernelsAVX2.Loops.winogradProduct($0) },
     winogradOutput: { KernelsAVX2.Loops.winogradOutput($0) },
     winogradScratch: KernelsAVX2.Loops.winogradScratch,
+    winogradFilterFloats: { KernelsAVX2.Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
     attention: { KernelsAVX2.Loops.attention($0) },
     attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) })
@@ -78,6 +81,7 @@ package struct LoopTable: Sendable {
     winogradProduct: { KernelsAVX512.Loops.winogradProduct($0) },
     winogradOutput: { KernelsAVX512.Loops.winogradOutput($0) },
     winogradScratch: KernelsAVX512.Loops.winogradScratch,
+    winogradFilterFloats: { KernelsAVX512.Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
     attention: { KernelsAVX512.Loops.attention($0) },
     attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) })

@@ -92,6 +92,43 @@ struct Benchmark {
     }
   }
 
+  @Test("convolutions of RN50", arguments: [1, 2])
+  func convolutions(_ threads: Int) throws {
+    let fast = try Compute(threads: threads)
+    let plain = try Compute(threads: threads, exactOrder: true)
+    print("\n\(fast.instructions.name), \(threads) threads; core-µs a picture, and GFLOP/s of the plain sum")
+    for (side, channels, outputs, kernel) in [
+      (112, 32, 32, 3), (112, 32, 64, 3), (56, 64, 64, 3), (56, 128, 128, 3), (28, 128, 128, 3),
+      (28, 256, 256, 3), (14, 256, 256, 3), (14, 512, 512, 3), (7, 512, 512, 3), (56, 64, 256, 1),
+      (56, 256, 64, 1), (28, 512, 128, 1), (28, 128, 512, 1), (14, 1024, 256, 1), (14, 256, 1024, 1),
+      (7, 2048, 512, 1), (7, 512, 2048, 1),
+    ] {
+      let w = Matrix(kernel * kernel * channels, outputs, gap: 0, seed: 1)
+      let packed = try fast.pack(w)
+      let window = Window(kernel: kernel, stride: 1, padding: kernel / 2)
+      for count in [1, 8] {
+        let x = Matrix(count * side * side, channels, gap: 0, seed: 2)
+        let y = Matrix(count * side * side, outputs, gap: 0)
+        let times = try [fast, plain].map { compute in
+          try best(10, threads: threads) {
+            if kernel == 1 {
+              try compute.linear(x.view, packed, into: y.view, .init(activation: .relu))
+            } else {
+              try compute.convolve(
+                Pictures(x.view, side: side), window, packed, into: y.view, .init(activation: .relu))
+            }
+          } / Double(count)
+        }
+        let work = 2e-9 * Double(side * side * kernel * kernel * channels * outputs)
+        print(
+          "  \(kernel)×\(kernel), \(side)², \(channels) → \(outputs), \(count) pictures:",
+          column(times[0] * 1e6), column(work / times[0]), column(times[1] * 1e6), column(work / times[1]))
+        free(x.memory)
+        free(y.memory)
+      }
+    }
+  }
+
   @Test("attention and LayerNorm", arguments: [1, 2])
   func others(_ threads: Int) throws {
     for set in [InstructionSet.best] {

@@ -39,20 +39,21 @@ typedef struct WinogradInputTask {
   float *_Nonnull scratch;
 } WinogradInputTask;
 
-/* Six of the 36 products: those at one point of y, for one panel of filters. */
+/* The 36 products of some tiles with one panel of filters. */
 typedef struct WinogradProductTask {
   const float *_Nonnull values; /* [point][tile group][channel][tile of group] */
   ptrdiff_t pointStride, tiles, channels;
   const float *_Nonnull panel; /* [y][x][channel][column of panel] */
-  ptrdiff_t line;              /* the point of y, 0 to 5 */
-  float *_Nonnull filters;     /* scratch: 6 × channels × panel width */
-  float *_Nonnull products;    /* [point][tile][column of panel], all 36 points */
+  ptrdiff_t depth;             /* channels whose filters are evaluated at a time */
+  float *_Nonnull filters;     /* scratch: winogradFilterFloats(depth) */
+  float *_Nonnull products;    /* [point][tile][column of panel] */
+  ptrdiff_t productStride;     /* from one point to the next */
 } WinogradProductTask;
 
 /* Outputs of some tiles, for one panel. */
 typedef struct WinogradOutputTask {
-  const float *_Nonnull products; /* as above; its first tile is `firstProduct` */
-  ptrdiff_t tiles, firstProduct;
+  const float *_Nonnull products; /* of the first tile and point */
+  ptrdiff_t productStride;
   ptrdiff_t firstTile, count, side, tilesPerSide, columns;
   EpilogueTask epilogue; /* y and residual: first pixel of the first picture */
   float *_Nonnull scratch;

@@ -144,70 +144,76 @@ extension Loops {
 
   // MARK: Filters and products
 
-  /// Evaluates a panel of filters at the six points of one line and multiplies the inputs with them:
+  /// Evaluates a panel of filters and multiplies some tiles of inputs with them, a block of channels at a time:
   /// products[point][tile][column of panel].
   package static func winogradProduct(_ task: WinogradProductTask) {
-    evaluateFilters(task)
-    let pointFloats = task.channels * tileColumns
     let tiles = max(1, (task.tiles + tileRows - 1) / tileRows)
     let aheadStep = (4 * tileColumns * MemoryLayout<Float>.stride + tiles - 1) / tiles
-    for x in 0..<6 {
-      let point = task.line * 6 + x
-      let filters = task.filters + x * pointFloats
-      forEachTile(of: task.tiles) { first, count in
-        tile(
-          rows: count, depth: task.channels,
-          a: task.values + point * task.pointStride + first * task.channels,
-          step: count, b: filters, c: task.products + (point * task.tiles + first) * tileColumns,
-          stride: tileColumns, continues: false,
-          ahead: filters + pointFloats + first * pointFloats / task.tiles, aheadStep: aheadStep)
+    var channel = 0
+    while channel < task.channels {
+      let depth = min(task.depth, task.channels - channel)
+      let pointFloats = depth * tileColumns + filterGap
+      evaluateFilters(task, channel: channel, depth: depth, pointFloats: pointFloats)
+      for point in 0..<36 {
+        let filters = task.filters + point * pointFloats
+        forEachTile(of: task.tiles) { first, count in
+          tile(
+            rows: count, depth: depth,
+            a: task.values + point * task.pointStride + first * task.channels + channel * count, step: count,
+            b: filters, c: task.products + point * task.productStride + first * tileColumns,
+            stride: tileColumns, continues: channel > 0,
+            ahead: filters + pointFloats + first * depth * tileColumns / task.tiles, aheadStep: aheadStep)
+        }
       }
+      channel += depth
     }
   }
 
-  /// filters[point of x][channel][column] at one point of y, from weights [y][x][channel][column].
+  /// Floats between two points' filters, so that points do not meet in one set of the cache.
+  @inline(__always) private static var filterGap: Int { 16 }
+
+  /// Floats that the filters of a block of channels take.
+  package static func winogradFilterFloats(depth: Int) -> Int { 36 * (depth * tileColumns + filterGap) }
+
+  /// filters[point][channel][column] from weights [y][x][channel][column].
   @inline(__always)
-  private static func evaluateFilters(_ task: WinogradProductTask) {
-    let (c0, c1, c2) = filterPoint(task.line)
-    let lineFloats = 3 * task.channels * tileColumns
+  private static func evaluateFilters(
+    _ task: WinogradProductTask, channel: Int, depth: Int, pointFloats: Int
+  ) {
     let tapFloats = task.channels * tileColumns
-    let third = Vector(repeating: -2 / 3)
-    let sixth = Vector(repeating: 1 / 6)
     var place = 0
-    while place < tapFloats {
-      let weights = task.panel + place
-      @inline(__always) func tap(_ x: Int) -> Vector {
-        let first = load(weights + x * tapFloats) * c0
-        let second = multiplyAdd(load(weights + lineFloats + x * tapFloats), c1, first)
-        return multiplyAdd(load(weights + 2 * lineFloats + x * tapFloats), c2, second)
+    while place < depth * tileColumns {
+      let weights = task.panel + channel * tileColumns + place
+      // The columns of the filter at the points of y.
+      @inline(__always) func column(_ x: Int) -> Six {
+        filterPoints(
+          load(weights + x * tapFloats), load(weights + (3 + x) * tapFloats),
+          load(weights + (6 + x) * tapFloats))
       }
-      let (g0, g1, g2) = (tap(0), tap(1), tap(2))
-      let even1 = multiplyAdd(g2, Vector(repeating: 0.5), g0) * third
-      let odd1 = g1 * (third * rootHalf)
-      let even2 = multiplyAdd(g2, Vector(repeating: 2), g0) * sixth
-      let odd2 = g1 * (sixth * rootTwo)
-      store(
-        (g0, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g2), task.filters + place,
-        step: tapFloats)
+      let (left, middle, right) = (column(0), column(1), column(2))
+      let target = task.filters + place
+      @inline(__always) func line(_ y: Int, _ a: Vector, _ b: Vector, _ c: Vector) {
+        store(filterPoints(a, b, c), target + 6 * y * pointFloats, step: pointFloats)
+      }
+      line(0, left.0, middle.0, right.0)
+      line(1, left.1, middle.1, right.1)
+      line(2, left.2, middle.2, right.2)
+      line(3, left.3, middle.3, right.3)
+      line(4, left.4, middle.4, right.4)
+      line(5, left.5, middle.5, right.5)
       place += lanes
     }
   }
 
-  /// Coefficients of a filter's three taps at a point: powers of the point over the product of its distances
-  /// from the others.
+  /// Three taps at the six points: Σ tapⱼ·pʲ over the product of the point's distances from the others.
   @inline(__always)
-  private static func filterPoint(_ point: Int) -> (Vector, Vector, Vector) {
-    func all(_ a: Float, _ b: Float, _ c: Float) -> (Vector, Vector, Vector) {
-      (Vector(repeating: a), Vector(repeating: b), Vector(repeating: c))
-    }
-    switch point {
-    case 0: return all(1, 0, 0)
-    case 1: return all(-2 / 3, -2 / 3 * rootHalf, -1 / 3)
-    case 2: return all(-2 / 3, 2 / 3 * rootHalf, -1 / 3)
-    case 3: return all(1 / 6, rootTwo / 6, 1 / 3)
-    case 4: return all(1 / 6, -rootTwo / 6, 1 / 3)
-    default: return all(0, 0, 1)
-    }
+  private static func filterPoints(_ g0: Vector, _ g1: Vector, _ g2: Vector) -> Six {
+    let (third, sixth) = (Vector(repeating: -2 / 3), Vector(repeating: 1 / 6))
+    let even1 = multiplyAdd(g2, Vector(repeating: 0.5), g0) * third
+    let odd1 = g1 * (third * rootHalf)
+    let even2 = multiplyAdd(g2, Vector(repeating: 2), g0) * sixth
+    let odd2 = g1 * (sixth * rootTwo)
+    return (g0, even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g2)
   }
 
   // MARK: Outputs
@@ -223,8 +229,8 @@ extension Loops {
       let (height, width) = (min(4, task.side - top), min(4, task.side - left))
       var column = 0
       while column < task.columns {
-        let products = task.products + (tile - task.firstProduct) * tileColumns + column
-        interpolate(products, pointStep: task.tiles * tileColumns, task.scratch)
+        let products = task.products + (tile - task.firstTile) * tileColumns + column
+        interpolate(products, pointStep: task.productStride, task.scratch)
         for y in 0..<height {
           for x in 0..<width {
             finishPixel(
