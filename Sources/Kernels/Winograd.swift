@@ -88,23 +88,15 @@ private struct WinogradTurn: @unchecked Sendable {
   /// [point][tile group][channel][tile of group], [panel][point][tile][column], and a piece for each thread.
   let values, products, slots: UnsafeMutablePointer<Float>
 
-  /// Groups of tiles that are rows of one tile of the product.
-  private var groups: Int { (tiles.count + loops.tileRows - 1) / loops.tileRows }
-
-  /// The tiles of some groups, counted from the turn's first. Any run of groups is cut into the same groups by
-  /// `forEachTile`, which shares tiles evenly over as few groups as hold them.
-  private func tiles(ofGroups range: Range<Int>) -> Range<Int> {
-    let all = 0..<tiles.count
-    return ProductPlan.part(range.lowerBound, of: groups, in: all)
-      .lowerBound..<ProductPlan.part(range.upperBound - 1, of: groups, in: all).upperBound
-  }
+  /// Tiles that are rows of one tile of the product, counted from the turn's first.
+  private var groups: RowGroups { RowGroups(rows: tiles.count, tileRows: loops.tileRows) }
 
   func evaluateInputs(_ compute: Compute) {
     // Few groups are shared by channels too.
-    let pieces = max(1, min((x.channels + 63) / 64, (2 * compute.threads + groups - 1) / groups))
+    let pieces = max(1, min((x.channels + 63) / 64, (2 * compute.threads + groups.count - 1) / groups.count))
     let piece = ((x.channels + pieces - 1) / pieces + 15) / 16 * 16
-    compute.pool.run(groups * pieces) { index, slot in
-      let group = tiles(ofGroups: index / pieces..<index / pieces + 1)
+    compute.pool.run(groups.count * pieces) { index, slot in
+      let group = groups.rows(of: index / pieces)
       let first = index % pieces * piece
       guard first < x.channels else { return }
       loops.winogradInput(
@@ -119,10 +111,10 @@ private struct WinogradTurn: @unchecked Sendable {
 
   func multiply(_ compute: Compute) {
     // Few panels are shared by tiles too, but each share evaluates the filters again.
-    let shares = max(1, min(tiles.count / 48, groups, (2 * compute.threads + w.panels - 1) / w.panels))
+    let shares = max(1, min(tiles.count / 48, (2 * compute.threads + w.panels - 1) / w.panels))
     compute.pool.run(w.panels * shares) { index, slot in
       let panel = index / shares
-      let share = tiles(ofGroups: ProductPlan.part(index % shares, of: shares, in: 0..<groups))
+      let share = groups.share(index % shares, of: shares)
       loops.winogradProduct(
         WinogradProductTask(
           values: values + share.lowerBound * x.channels, pointStride: plan.pointStride, tiles: share.count,

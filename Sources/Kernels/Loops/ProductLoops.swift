@@ -125,8 +125,18 @@ package enum Loops {
     }
   }
 
+  /// A vector of sums, of which the first `count` are finished and stored.
   @inline(__always)
-  static func finished(_ sum: Vector, _ residual: Vector?, _ activation: Int) -> Vector {
+  static func finish(
+    _ sum: Vector, bias: UnsafePointer<Float>, residual: UnsafePointer<Float>?,
+    y: UnsafeMutablePointer<Float>, _ count: Int, _ activation: Int
+  ) {
+    let old = residual.map { load($0, count) }
+    store(finished(sum + load(bias, count), old, activation), y, count)
+  }
+
+  @inline(__always)
+  private static func finished(_ sum: Vector, _ residual: Vector?, _ activation: Int) -> Vector {
     var value = sum
     switch activation {
     case 1: value = quickGELU(value)

@@ -27,6 +27,22 @@ func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
 }
 
+/// A vector whose lanes beyond `count` are zero, and not read.
+@inline(__always)
+func load(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+  if count == lanes { return load(pointer) }
+  var vector = Vector()
+  for lane in 0..<count { vector[lane] = pointer[lane] }
+  return vector
+}
+
+/// Stores the first `count` lanes.
+@inline(__always)
+func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+  if count == lanes { return store(vector, pointer) }
+  for lane in 0..<count { pointer[lane] = vector[lane] }
+}
+
 /// a · b + c, rounded once where the instruction set can. Without FMA in the target, `addProduct` would call
 /// libm for each lane.
 @inline(__always)

@@ -55,7 +55,7 @@ extension Loops {
         guard isInside && left + x >= 0 && left + x < task.side else { return Vector() }
         return load(line + (left + x) * task.pixelStride, count)
       }
-      store(
+      storeSix(
         atPoints(pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5)),
         lines + y * 6 * lanes, step: lanes)
     }
@@ -69,7 +69,7 @@ extension Loops {
     for x in 0..<6 {
       let column = lines + x * lanes
       @inline(__always) func line(_ y: Int) -> Vector { load(column + y * 6 * lanes) }
-      store(
+      storeSix(
         atPoints(line(0), line(1), line(2), line(3), line(4), line(5)), values + x * pointStep,
         step: 6 * pointStep)
     }
@@ -94,52 +94,13 @@ extension Loops {
   }
 
   @inline(__always)
-  private static func store(_ six: Six, _ target: UnsafeMutablePointer<Float>, step: Int) {
+  private static func storeSix(_ six: Six, _ target: UnsafeMutablePointer<Float>, step: Int) {
     store(six.0, target)
     store(six.1, target + step)
     store(six.2, target + 2 * step)
     store(six.3, target + 3 * step)
     store(six.4, target + 4 * step)
     store(six.5, target + 5 * step)
-  }
-
-  @inline(__always)
-  private static func store(_ vector: Vector, _ target: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(target).storeBytes(of: vector, as: Vector.self)
-  }
-
-  /// target[column · rows + row] = source[row · lanes + column]. Four rows and columns at a time; the last four
-  /// rows may write again what others wrote, the same values.
-  @inline(__always)
-  private static func transpose(
-    _ source: UnsafePointer<Float>, rows: Int, columns: Int, into target: UnsafeMutablePointer<Float>
-  ) {
-    var column = 0
-    while rows >= 4 && column + 4 <= columns {
-      var row = 0
-      while row < rows {
-        let start = min(row, rows - 4)
-        let square = source + start * lanes + column
-        let (a, b) = (four(square), four(square + lanes))
-        let (c, d) = (four(square + 2 * lanes), four(square + 3 * lanes))
-        for k in 0..<4 {
-          let value = SIMD4(a[k], b[k], c[k], d[k])
-          UnsafeMutableRawPointer(target + (column + k) * rows + start).storeBytes(
-            of: value, as: SIMD4<Float>.self)
-        }
-        row += 4
-      }
-      column += 4
-    }
-    while column < columns {
-      for row in 0..<rows { target[column * rows + row] = source[row * lanes + column] }
-      column += 1
-    }
-  }
-
-  @inline(__always)
-  private static func four(_ pointer: UnsafePointer<Float>) -> SIMD4<Float> {
-    UnsafeRawPointer(pointer).loadUnaligned(as: SIMD4<Float>.self)
   }
 
   // MARK: Filters and products
@@ -193,7 +154,7 @@ extension Loops {
       let (left, middle, right) = (column(0), column(1), column(2))
       let target = task.filters + place
       @inline(__always) func line(_ y: Int, _ a: Vector, _ b: Vector, _ c: Vector) {
-        store(filterPoints(a, b, c), target + 6 * y * pointFloats, step: pointFloats)
+        storeSix(filterPoints(a, b, c), target + 6 * y * pointFloats, step: pointFloats)
       }
       line(0, left.0, middle.0, right.0)
       line(1, left.1, middle.1, right.1)
@@ -252,14 +213,14 @@ extension Loops {
     for y in 0..<6 {
       let line = products + y * 6 * pointStep
       @inline(__always) func point(_ x: Int) -> Vector { load(line + x * pointStep) }
-      store(
+      storeFour(
         fromPoints(point(0), point(1), point(2), point(3), point(4), point(5)), lines + y * 4 * lanes,
         step: lanes)
     }
     for x in 0..<4 {
       let column = lines + x * lanes
       @inline(__always) func point(_ y: Int) -> Vector { load(column + y * 4 * lanes) }
-      store(
+      storeFour(
         fromPoints(point(0), point(1), point(2), point(3), point(4), point(5)), outputs + x * lanes,
         step: 4 * lanes)
     }
@@ -282,7 +243,7 @@ extension Loops {
   }
 
   @inline(__always)
-  private static func store(_ four: Four, _ target: UnsafeMutablePointer<Float>, step: Int) {
+  private static func storeFour(_ four: Four, _ target: UnsafeMutablePointer<Float>, step: Int) {
     store(four.0, target)
     store(four.1, target + step)
     store(four.2, target + 2 * step)
@@ -293,27 +254,9 @@ extension Loops {
   private static func finishPixel(
     _ sum: Vector, _ pixel: Int, _ column: Int, _ count: Int, _ task: EpilogueTask
   ) {
-    let residual = task.residual.map { load($0 + pixel * task.residualStride + column, count) }
-    let value = finished(sum + load(task.bias + column, count), residual, task.activation)
-    let y = task.y + pixel * task.yStride + column
-    if count == lanes {
-      store(value, y)
-    } else {
-      for lane in 0..<count { y[lane] = value[lane] }
-    }
-  }
-
-  /// A vector whose lanes beyond `count` are zero, and not read.
-  @inline(__always)
-  private static func load(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
-    if count == lanes { return load(pointer) }
-    var vector = Vector()
-    for lane in 0..<count { vector[lane] = pointer[lane] }
-    return vector
-  }
-
-  @inline(__always)
-  private static func load(_ pointer: UnsafePointer<Float>) -> Vector {
-    UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
+    finish(
+      sum, bias: task.bias + column,
+      residual: task.residual.map { $0 + pixel * task.residualStride + column },
+      y: task.y + pixel * task.yStride + column, count, task.activation)
   }
 }
