@@ -8,6 +8,8 @@ public final class Compute: Sendable {
   public let instructions: InstructionSet
   public let backend: Backend
 
+  /// Whether weights may be held as float16. Always, but in tests, which compare both.
+  let keepsHalves: Bool
   let pool: ThreadPool
   let scratch: Scratch
   let loops: LoopTable
@@ -17,8 +19,14 @@ public final class Compute: Sendable {
   public static var allowedThreads: Int { AllowedThreads.count }
 
   /// - Parameter instructions: the instruction set to use, or nil for the best that the processor has.
-  public init(
+  public convenience init(
     threads: Int, instructions: InstructionSet? = nil, backend: Backend = .own
+  ) throws(KernelError) {
+    try self.init(threads: threads, instructions: instructions, backend: backend, keepsHalves: true)
+  }
+
+  package init(
+    threads: Int, instructions: InstructionSet?, backend: Backend, keepsHalves: Bool
   ) throws(KernelError) {
     let chosen = instructions ?? .best
     guard InstructionSet.supported.contains(chosen) else { throw .unsupported(chosen) }
@@ -29,6 +37,7 @@ public final class Compute: Sendable {
     self.threads = min(max(1, threads), 1024)
     self.instructions = chosen
     self.backend = backend
+    self.keepsHalves = keepsHalves
     loops = .of(chosen)
     pool = ThreadPool(threads: self.threads)
     scratch = Scratch(limit: self.threads + 1, lock: pool.state)

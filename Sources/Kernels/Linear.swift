@@ -63,9 +63,9 @@ extension Compute {
     let (packedFloats, overflow) = plan.turnRows.multipliedReportingOverflow(by: w.inputs)
     guard !overflow, packedFloats < Int.max / 8 else { throw .outOfMemory(bytes: .max) }
     let packedRoom = (packedFloats + 15) / 16 * 16
-    try scratch.withFloats(packedRoom + threads * plan.partialFloats) { memory in
+    try scratch.withFloats(packedRoom + threads * plan.slotFloats) { memory in
       nonisolated(unsafe) let packed = memory
-      nonisolated(unsafe) let partials = memory + packedRoom
+      nonisolated(unsafe) let slots = memory + packedRoom
       for turn in plan.turns {
         pool.run(turn.blocks * plan.depths) { index, _ in
           let block = turn.block(index / plan.depths)
@@ -79,14 +79,13 @@ extension Compute {
           let block = turn.block(index / plan.groups)
           let panels = plan.panels(index % plan.groups)
           let column = panels.lowerBound * w.panelColumns
-          let weights = w.weights.pointer + column * w.inputs
-          let end = w.weights.pointer + w.weights.count
+          let partial = slots + slot * plan.slotFloats
           loops.product(
             ProductTask(
               a: packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs,
-              panels: weights,
-              ahead: min(weights + panels.count * w.panelColumns * w.inputs, end),
-              partial: partials + slot * plan.partialFloats,
+              panels: w.address(panel: panels.lowerBound), weightSize: w.storage.size,
+              ahead: w.address(panel: panels.upperBound), partial: partial,
+              widened: plan.widenedFloats > 0 ? partial + plan.partialFloats : nil,
               rows: block.count, inputs: w.inputs, depth: plan.depth,
               panelCount: panels.count,
               columns: min(w.outputs - column, panels.count * w.panelColumns),

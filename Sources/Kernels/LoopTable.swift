@@ -14,12 +14,17 @@ package struct LoopTable: Sendable {
   let depth: Int
   /// Rows per row block: a block of packed rows (rows × depth) is to stay in the second-level cache.
   let blockRows: Int
+  /// Row blocks from this size on have a K block of halves widened in scratch memory, once for all their rows;
+  /// smaller ones have each tile widen in registers what it reads.
+  package let widenedRows: Int
 
   let packRows:
     @Sendable (
       UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ inputs: Int, _ depth: Int,
       UnsafeMutablePointer<Float>
     ) -> Void
+  let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
   package let product: @Sendable (ProductTask) -> Void
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
@@ -38,7 +43,10 @@ package struct LoopTable: Sendable {
 
   private static let portable = LoopTable(
     panelColumns: Loops.panelColumns, tileRows: Loops.rowsPerTile, depth: 512, blockRows: 96,
+    widenedRows: 12,
     packRows: { Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { Loops.widen($0, into: $1, count: $2) },
+    narrow: { Loops.narrow($0, into: $1, count: $2) },
     product: { Loops.product($0) },
     epilogue: { Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     layerNorm: { Loops.layerNorm($0) },
@@ -47,8 +55,10 @@ package struct LoopTable: Sendable {
 
   private static let avx2 = LoopTable(
     panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
-    depth: 768, blockRows: 168,
+    depth: 768, blockRows: 168, widenedRows: .max,
     packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { KernelsAVX2.Loops.widen($0, into: $1, count: $2) },
+    narrow: { KernelsAVX2.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX2.Loops.product($0) },
     epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
@@ -57,8 +67,10 @@ package struct LoopTable: Sendable {
 
   private static let avx512 = LoopTable(
     panelColumns: KernelsAVX512.Loops.panelColumns, tileRows: KernelsAVX512.Loops.rowsPerTile,
-    depth: 768, blockRows: 168,
+    depth: 768, blockRows: 168, widenedRows: 28,
     packRows: { KernelsAVX512.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { KernelsAVX512.Loops.widen($0, into: $1, count: $2) },
+    narrow: { KernelsAVX512.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX512.Loops.product($0) },
     epilogue: { KernelsAVX512.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },

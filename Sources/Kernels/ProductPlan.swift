@@ -17,7 +17,10 @@ struct ProductPlan: Sendable {
 
   let depth, depths, groups: Int
   let turnRows: Int
-  let partialFloats: Int
+  /// Scratch of a slot: sums that wait for the next K block, then a K block of halves widened for all rows, or
+  /// nothing where they are widened in registers.
+  let partialFloats, widenedFloats: Int
+  var slotFloats: Int { partialFloats + widenedFloats }
   private let rows, inputCount, panelCount, blockRows: Int
 
   init(rows: Int, _ w: PackedWeights, threads: Int, _ loops: LoopTable) {
@@ -44,6 +47,8 @@ struct ProductPlan: Sendable {
     let largest = (w.panels + groups - 1) / groups
     // Each slot's sums start at a cache line.
     partialFloats = (blockRows * largest * w.panelColumns + 15) / 16 * 16
+    let widens = w.storage == .float16 && blockRows >= loops.widenedRows
+    widenedFloats = widens ? (depth * w.panelColumns + 15) / 16 * 16 : 0
   }
 
   var turns: [Turn] {

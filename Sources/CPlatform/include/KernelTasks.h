@@ -20,9 +20,12 @@ typedef struct EpilogueTask {
 /* A share of x·W: some rows of x with some panels of W. */
 typedef struct ProductTask {
   const float *_Nonnull a;       /* packed rows: [K block][tile][k][row of tile] */
-  const float *_Nonnull panels;  /* packed weights: [panel][k][column of panel] */
-  const float *_Nonnull ahead;   /* what is read after the last panel; only prefetched */
+  const void *_Nonnull panels;   /* packed weights: [panel][k][column of panel] */
+  ptrdiff_t weightSize;          /* bytes of a packed weight: 4, a float, or 2, a finite half */
+  const void *_Nonnull ahead;    /* what is read after the last panel; only prefetched */
   float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
+  float *_Nullable widened;      /* scratch: depth × panel width, to widen a K block of halves in
+                                    once for all rows; NULL: in registers, for each tile anew */
   ptrdiff_t rows, inputs, depth; /* depth: length of a K block */
   ptrdiff_t panelCount, columns; /* columns: of y, at most panelCount × panel width */
   EpilogueTask epilogue;

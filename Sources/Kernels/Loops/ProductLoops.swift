@@ -28,39 +28,68 @@ package enum Loops {
 
   /// Computes one share of x·W and its epilogue.
   package static func product(_ task: ProductTask) {
-    let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
-    // A panel's K block has as many lines per k as a panel has lines per row; the tiles share them.
-    let lineBytes = tileColumns * MemoryLayout<Float>.stride
-    let aheadStep = (4 * lineBytes + tiles - 1) / tiles
     var k = 0
     repeat {
       let depth = min(task.depth, task.inputs - k)
       let isLast = k + depth >= task.inputs
       for panel in 0..<task.panelCount {
-        let weights = task.panels + (panel * task.inputs + k) * tileColumns
+        let weights = block(panel, k, task)
         let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
-        // With a single K block no sum has to wait for the next one: a tile's room is enough.
-        let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
-        forEachTile(of: task.rows) { first, count in
-          let c = sums + first * tileColumns
-          tile(
-            rows: count, depth: depth, a: task.a + k * task.rows + first * depth, step: count, b: weights,
-            c: c, stride: tileColumns, continues: k > 0,
-            ahead: ahead + first * depth * tileColumns / task.rows, aheadStep: aheadStep)
-          if isLast { finish(c, row: first, rows: count, panel: panel, task) }
+        let share = PanelShare(panel: panel, k: k, depth: depth, isLast: isLast, ahead: ahead)
+        if task.weightSize == MemoryLayout<Float>.size {
+          product(FloatPanel(weights), share, task)
+        } else if let widened = task.widened {
+          widen(
+            weights.assumingMemoryBound(to: Float16.self), into: widened, count: depth * tileColumns)
+          product(FloatPanel(widened), share, task)
+        } else {
+          product(HalfPanel(weights), share, task)
         }
       }
       k += depth
     } while k < task.inputs
   }
 
+  /// A K block of a panel, and what is read after it.
+  private struct PanelShare {
+    let panel, k, depth: Int
+    let isLast: Bool
+    let ahead: UnsafeRawPointer
+  }
+
+  /// All tiles of a panel's K block.
+  @inline(__always)
+  private static func product<B: PanelReader>(_ weights: B, _ share: PanelShare, _ task: ProductTask) {
+    // A K block has as many lines per k as a panel has per row; the tiles share them.
+    let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
+    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
+    // With a single K block no sum has to wait for the next one: a tile's room is enough.
+    let isOnly = share.k == 0 && share.isLast
+    let sums = task.partial + (isOnly ? 0 : share.panel * task.rows * tileColumns)
+    forEachTile(of: task.rows) { first, count in
+      let c = sums + first * tileColumns
+      weights.tile(
+        rows: count, depth: share.depth, a: task.a + share.k * task.rows + first * share.depth, step: count,
+        c: c, stride: tileColumns, continues: share.k > 0,
+        ahead: share.ahead + first * share.depth * tileColumns * task.weightSize / task.rows,
+        aheadStep: aheadStep)
+      if share.isLast { finish(c, row: first, rows: count, panel: share.panel, task) }
+    }
+  }
+
+  /// Where the weights of a panel's K block lie.
+  @inline(__always)
+  private static func block(_ panel: Int, _ k: Int, _ task: ProductTask) -> UnsafeRawPointer {
+    task.panels + (panel * task.inputs + k) * tileColumns * task.weightSize
+  }
+
   /// Where the weights lie that are read after this panel's K block.
   @inline(__always)
   private static func next(
     after panel: Int, k: Int, depth: Int, isLast: Bool, _ task: ProductTask
-  ) -> UnsafePointer<Float> {
-    if panel + 1 < task.panelCount { return task.panels + ((panel + 1) * task.inputs + k) * tileColumns }
-    return isLast ? task.ahead : task.panels + (k + depth) * tileColumns
+  ) -> UnsafeRawPointer {
+    if panel + 1 < task.panelCount { return block(panel + 1, k, task) }
+    return isLast ? task.ahead : block(0, k + depth, task)
   }
 
   /// Shares rows evenly over as few tiles as hold them: 50 rows are 5 tiles of 6 and 4 of 5.

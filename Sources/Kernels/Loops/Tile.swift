@@ -96,15 +96,15 @@ typealias Rows6 = AndRow<Rows5>
 /// Sums a tile over `depth` values of k, in ascending order, each sum being one chain of multiply-adds. The
 /// number of rows changes nothing in the sum of a row.
 @inline(__always)
-private func sumTile<R: TileRows>(
-  _: R.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ step: Int, _ b: UnsafePointer<Float>,
+private func sumTile<R: TileRows, B: PanelReader>(
+  _: R.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ step: Int, _ b: B,
   _ c: UnsafeMutablePointer<Float>, _ stride: Int, _ continues: Bool,
-  _ ahead: UnsafePointer<Float>, _ aheadStep: Int
+  _ ahead: UnsafeRawPointer, _ aheadStep: Int
 ) {
   var sums = continues ? R(c, stride) : R()
   var a = a
   var b = b
-  var ahead = UnsafeRawPointer(ahead)
+  var ahead = ahead
   for _ in 0..<depth / 4 {
     platform_prefetch(ahead)
     // With few tiles each has several lines to ask for.
@@ -114,28 +114,27 @@ private func sumTile<R: TileRows>(
       line += 64
     }
     ahead += aheadStep
-    sums.add(a, load(b), load(b + lanes))
-    sums.add(a + step, load(b + 2 * lanes), load(b + 3 * lanes))
-    sums.add(a + 2 * step, load(b + 4 * lanes), load(b + 5 * lanes))
-    sums.add(a + 3 * step, load(b + 6 * lanes), load(b + 7 * lanes))
+    sums.add(a, b.vector(0), b.vector(1))
+    sums.add(a + step, b.vector(2), b.vector(3))
+    sums.add(a + 2 * step, b.vector(4), b.vector(5))
+    sums.add(a + 3 * step, b.vector(6), b.vector(7))
     a += 4 * step
-    b += 8 * lanes
+    b.advance(by: 8)
   }
   for _ in 0..<depth % 4 {
-    sums.add(a, load(b), load(b + lanes))
+    sums.add(a, b.vector(0), b.vector(1))
     a += step
-    b += 2 * lanes
+    b.advance(by: 2)
   }
   sums.store(c, stride)
 }
 
-/// A tile whose rows lie at `a[k · step + row]`: c = a·b, or c += a·b if it `continues`. For every fourth k
-/// `aheadStep` bytes at `ahead`, at least a line, are prefetched, and `ahead` moves on by as many.
-@inline(never)
-func tile(
-  rows: Int, depth: Int, a: UnsafePointer<Float>, step: Int, b: UnsafePointer<Float>,
-  c: UnsafeMutablePointer<Float>, stride: Int, continues: Bool,
-  ahead: UnsafePointer<Float>, aheadStep: Int
+/// Picks the tile type of a number of rows.
+@inline(__always)
+private func sumRows<B: PanelReader>(
+  _ rows: Int, _ depth: Int, _ a: UnsafePointer<Float>, _ step: Int, _ b: B,
+  _ c: UnsafeMutablePointer<Float>, _ stride: Int, _ continues: Bool,
+  _ ahead: UnsafeRawPointer, _ aheadStep: Int
 ) {
   switch rows {
   case 1: sumTile(Rows1.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
@@ -156,5 +155,29 @@ func tile(
   #else
     default: sumTile(Rows6.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
   #endif
+  }
+}
+
+// One function each, so that the tiles of a reader are compiled once and beside their types.
+
+extension FloatPanel {
+  /// A tile from here on; see `PanelReader`.
+  @inline(never)
+  func tile(
+    rows: Int, depth: Int, a: UnsafePointer<Float>, step: Int,
+    c: UnsafeMutablePointer<Float>, stride: Int, continues: Bool, ahead: UnsafeRawPointer, aheadStep: Int
+  ) {
+    sumRows(rows, depth, a, step, self, c, stride, continues, ahead, aheadStep)
+  }
+}
+
+extension HalfPanel {
+  /// A tile from here on; see `PanelReader`.
+  @inline(never)
+  func tile(
+    rows: Int, depth: Int, a: UnsafePointer<Float>, step: Int,
+    c: UnsafeMutablePointer<Float>, stride: Int, continues: Bool, ahead: UnsafeRawPointer, aheadStep: Int
+  ) {
+    sumRows(rows, depth, a, step, self, c, stride, continues, ahead, aheadStep)
   }
 }
