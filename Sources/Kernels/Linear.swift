@@ -85,7 +85,7 @@ extension Compute {
               a: packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs,
               panels: w.address(panel: panels.lowerBound), weightSize: w.storage.size,
               ahead: w.address(panel: panels.upperBound), partial: partial,
-              widened: plan.widenedFloats > 0 ? partial + plan.partialFloats : nil,
+              widened: partial + plan.partialFloats,
               rows: block.count, inputs: w.inputs, depth: plan.depth,
               panelCount: panels.count,
               columns: min(w.outputs - column, panels.count * w.panelColumns),

@@ -14,9 +14,6 @@ package struct LoopTable: Sendable {
   let depth: Int
   /// Rows per row block: a block of packed rows (rows × depth) is to stay in the second-level cache.
   let blockRows: Int
-  /// Row blocks from this size on have a K block of halves widened in scratch memory, once for all their rows;
-  /// smaller ones have each tile widen in registers what it reads.
-  package let widenedRows: Int
 
   let packRows:
     @Sendable (
@@ -43,7 +40,6 @@ package struct LoopTable: Sendable {
 
   private static let portable = LoopTable(
     panelColumns: Loops.panelColumns, tileRows: Loops.rowsPerTile, depth: 512, blockRows: 96,
-    widenedRows: 12,
     packRows: { Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     widen: { Loops.widen($0, into: $1, count: $2) },
     narrow: { Loops.narrow($0, into: $1, count: $2) },
@@ -55,7 +51,7 @@ package struct LoopTable: Sendable {
 
   private static let avx2 = LoopTable(
     panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
-    depth: 768, blockRows: 168, widenedRows: .max,
+    depth: 768, blockRows: 168,
     packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     widen: { KernelsAVX2.Loops.widen($0, into: $1, count: $2) },
     narrow: { KernelsAVX2.Loops.narrow($0, into: $1, count: $2) },
@@ -67,7 +63,7 @@ package struct LoopTable: Sendable {
 
   private static let avx512 = LoopTable(
     panelColumns: KernelsAVX512.Loops.panelColumns, tileRows: KernelsAVX512.Loops.rowsPerTile,
-    depth: 768, blockRows: 168, widenedRows: 28,
+    depth: 768, blockRows: 168,
     packRows: { KernelsAVX512.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
     widen: { KernelsAVX512.Loops.widen($0, into: $1, count: $2) },
     narrow: { KernelsAVX512.Loops.narrow($0, into: $1, count: $2) },

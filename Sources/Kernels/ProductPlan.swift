@@ -17,8 +17,7 @@ struct ProductPlan: Sendable {
 
   let depth, depths, groups: Int
   let turnRows: Int
-  /// Scratch of a slot: sums that wait for the next K block, then a K block of halves widened for all rows, or
-  /// nothing where they are widened in registers.
+  /// Scratch of a slot: sums that wait for the next K block, then a K block of halves widened.
   let partialFloats, widenedFloats: Int
   var slotFloats: Int { partialFloats + widenedFloats }
   private let rows, inputCount, panelCount, blockRows: Int
@@ -47,8 +46,7 @@ struct ProductPlan: Sendable {
     let largest = (w.panels + groups - 1) / groups
     // Each slot's sums start at a cache line.
     partialFloats = (blockRows * largest * w.panelColumns + 15) / 16 * 16
-    let widens = w.storage == .float16 && blockRows >= loops.widenedRows
-    widenedFloats = widens ? (depth * w.panelColumns + 15) / 16 * 16 : 0
+    widenedFloats = w.storage == .float16 ? (depth * w.panelColumns + 15) / 16 * 16 : 0
   }
 
   var turns: [Turn] {

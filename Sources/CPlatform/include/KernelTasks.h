@@ -24,8 +24,7 @@ typedef struct ProductTask {
   ptrdiff_t weightSize;          /* bytes of a packed weight: 4, a float, or 2, a finite half */
   const void *_Nonnull ahead;    /* what is read after the last panel; only prefetched */
   float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
-  float *_Nullable widened;      /* scratch: depth × panel width, to widen a K block of halves in
-                                    once for all rows; NULL: in registers, for each tile anew */
+  float *_Nonnull widened;       /* scratch for a K block of halves widened: depth × panel width */
   ptrdiff_t rows, inputs, depth; /* depth: length of a K block */
   ptrdiff_t panelCount, columns; /* columns: of y, at most panelCount × panel width */
   EpilogueTask epilogue;

@@ -77,9 +77,10 @@ extension Loops {
     forEachTile(of: packedRows) { first, count in
       let rows = min(count, visible - first)
       guard rows > 0 else { return }
-      FloatPanel(queries).tile(
-        rows: rows, depth: width, a: keys + first * width, step: count,
-        c: scores + first * tileColumns, stride: tileColumns, continues: false, ahead: queries, aheadStep: 0)
+      FloatPanel(queries).add(
+        TileTask(
+          rows: rows, depth: width, a: keys + first * width, step: count, c: scores + first * tileColumns,
+          stride: tileColumns, continues: false, ahead: queries, aheadStep: 0))
     }
   }
 
@@ -141,20 +142,21 @@ extension Loops {
           // The tile's first row sees the fewest keys.
           let common = min(task.keys, task.visible + first + row)
           let depth = max(0, min(block, common - key))
-          FloatPanel(values + key * tileColumns).tile(
-            rows: rows, depth: depth, a: weights + key * tileColumns + row, step: tileColumns,
-            c: c, stride: width, continues: key > 0,
-            ahead: values, aheadStep: 0)
+          FloatPanel(values + key * tileColumns).add(
+            TileTask(
+              rows: rows, depth: depth, a: weights + key * tileColumns + row, step: tileColumns, c: c,
+              stride: width, continues: key > 0, ahead: values, aheadStep: 0))
           guard key + block >= common else { return }
           // What only later rows of the tile see, key by key: a masked value, were it NaN, must not be touched.
           let from = max(key, common)
           for extra in from..<max(from, min(last, key + block)) {
             let skipped = extra - common + 1
             guard skipped < rows else { break }
-            FloatPanel(values + extra * tileColumns).tile(
-              rows: rows - skipped, depth: 1, a: weights + extra * tileColumns + row + skipped,
-              step: tileColumns, c: c + skipped * width,
-              stride: width, continues: true, ahead: values, aheadStep: 0)
+            FloatPanel(values + extra * tileColumns).add(
+              TileTask(
+                rows: rows - skipped, depth: 1, a: weights + extra * tileColumns + row + skipped,
+                step: tileColumns, c: c + skipped * width, stride: width, continues: true, ahead: values,
+                aheadStep: 0))
           }
         }
       }

@@ -28,6 +28,9 @@ package enum Loops {
 
   /// Computes one share of x·W and its epilogue.
   package static func product(_ task: ProductTask) {
+    let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
+    // A K block has as many lines per k as a panel has per row; the tiles share them.
+    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
     var k = 0
     repeat {
       let depth = min(task.depth, task.inputs - k)
@@ -35,46 +38,28 @@ package enum Loops {
       for panel in 0..<task.panelCount {
         let weights = block(panel, k, task)
         let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
-        let share = PanelShare(panel: panel, k: k, depth: depth, isLast: isLast, ahead: ahead)
-        if task.weightSize == MemoryLayout<Float>.size {
-          product(FloatPanel(weights), share, task)
-        } else if let widened = task.widened {
-          widen(
-            weights.assumingMemoryBound(to: Float16.self), into: widened, count: depth * tileColumns)
-          product(FloatPanel(widened), share, task)
-        } else {
-          product(HalfPanel(weights), share, task)
+        // With a single K block no sum has to wait for the next one: a tile's room is enough.
+        let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
+        forEachTile(of: task.rows) { first, count in
+          let c = sums + first * tileColumns
+          let tile = TileTask(
+            rows: count, depth: depth, a: task.a + k * task.rows + first * depth, step: count, c: c,
+            stride: tileColumns, continues: k > 0,
+            ahead: ahead + first * depth * tileColumns * task.weightSize / task.rows, aheadStep: aheadStep)
+          if task.weightSize == MemoryLayout<Float>.size {
+            FloatPanel(weights).add(tile)
+          } else if !widensOnce || count == task.rows {
+            HalfPanel(weights).add(tile)
+          } else if first == 0 {
+            WideningPanel(weights, into: task.widened).add(tile)
+          } else {
+            FloatPanel(task.widened).add(tile)
+          }
+          if isLast { finish(c, row: first, rows: count, panel: panel, task) }
         }
       }
       k += depth
     } while k < task.inputs
-  }
-
-  /// A K block of a panel, and what is read after it.
-  private struct PanelShare {
-    let panel, k, depth: Int
-    let isLast: Bool
-    let ahead: UnsafeRawPointer
-  }
-
-  /// All tiles of a panel's K block.
-  @inline(__always)
-  private static func product<B: PanelReader>(_ weights: B, _ share: PanelShare, _ task: ProductTask) {
-    // A K block has as many lines per k as a panel has per row; the tiles share them.
-    let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
-    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
-    // With a single K block no sum has to wait for the next one: a tile's room is enough.
-    let isOnly = share.k == 0 && share.isLast
-    let sums = task.partial + (isOnly ? 0 : share.panel * task.rows * tileColumns)
-    forEachTile(of: task.rows) { first, count in
-      let c = sums + first * tileColumns
-      weights.tile(
-        rows: count, depth: share.depth, a: task.a + share.k * task.rows + first * share.depth, step: count,
-        c: c, stride: tileColumns, continues: share.k > 0,
-        ahead: share.ahead + first * share.depth * tileColumns * task.weightSize / task.rows,
-        aheadStep: aheadStep)
-      if share.isLast { finish(c, row: first, rows: count, panel: share.panel, task) }
-    }
   }
 
   /// Where the weights of a panel's K block lie.
