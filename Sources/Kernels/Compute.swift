@@ -10,6 +10,8 @@ public final class Compute: Sendable {
   /// Whether every sum is one chain in ascending order, and nothing is saved by other ways to add.
   public let exactOrder: Bool
 
+  /// Whether weights may be held as float16. Always, but in tests, which compare both.
+  let keepsHalves: Bool
   let pool: ThreadPool
   let scratch: Scratch
   let loops: LoopTable
@@ -21,8 +23,16 @@ public final class Compute: Sendable {
   /// - Parameters:
   ///   - instructions: the instruction set to use, or nil for the best that the processor has.
   ///   - exactOrder: add in ascending order only; slower.
-  public init(
+  public convenience init(
     threads: Int, instructions: InstructionSet? = nil, backend: Backend = .own, exactOrder: Bool = false
+  ) throws(KernelError) {
+    try self.init(
+      threads: threads, instructions: instructions, backend: backend, exactOrder: exactOrder,
+      keepsHalves: true)
+  }
+
+  package init(
+    threads: Int, instructions: InstructionSet?, backend: Backend, exactOrder: Bool, keepsHalves: Bool
   ) throws(KernelError) {
     let chosen = instructions ?? .best
     guard InstructionSet.supported.contains(chosen) else { throw .unsupported(chosen) }
@@ -34,6 +44,7 @@ public final class Compute: Sendable {
     self.instructions = chosen
     self.backend = backend
     self.exactOrder = exactOrder
+    self.keepsHalves = keepsHalves
     loops = .of(chosen)
     pool = ThreadPool(threads: self.threads)
     scratch = Scratch(limit: self.threads + 1, lock: pool.state)

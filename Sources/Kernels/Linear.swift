@@ -48,54 +48,30 @@ extension Compute {
     } else if let blas {
       try linear(x, w, into: y, epilogue, blas)
     } else {
-      let loops = loops
-      try product(rows: x.rows, w, into: y, epilogue) { rows, inputs, target in
-        loops.packRows(
-          x.pointer + rows.lowerBound * x.stride + inputs.lowerBound, x.stride, rows.count, inputs.count,
-          inputs.count, target)
-      }
+      try product(x, w, into: y, epilogue)
     }
   }
 
-  /// The product of packed weights with rows that `pack` brings, a K block of a row block at a time, into the
-  /// order of the tiles.
-  func product(
-    rows: Int, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue,
-    pack: @Sendable (_ rows: Range<Int>, _ inputs: Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  private func product(
+    _ x: MatrixView, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue
   ) throws(KernelError) {
-    let plan = ProductPlan(rows: rows, w, threads: threads, loops)
-    let (packedFloats, overflow) = plan.turnRows.multipliedReportingOverflow(by: w.inputs)
-    guard !overflow, packedFloats < Int.max / 8 else { throw .outOfMemory(bytes: .max) }
-    let packedRoom = (packedFloats + 15) / 16 * 16
-    try scratch.withFloats(packedRoom + threads * plan.partialFloats) { memory in
-      nonisolated(unsafe) let packed = memory
-      nonisolated(unsafe) let partials = memory + packedRoom
-      for turn in plan.turns {
-        pool.run(turn.blocks * plan.depths) { index, _ in
-          let block = turn.block(index / plan.depths)
-          let inputs = plan.inputs(index % plan.depths)
-          pack(
-            block, inputs,
-            packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs
-              + inputs.lowerBound * block.count)
-        }
-        pool.run(turn.blocks * plan.groups) { index, slot in
-          let block = turn.block(index / plan.groups)
-          let panels = plan.panels(index % plan.groups)
-          let column = panels.lowerBound * w.panelColumns
-          let weights = w.weights.pointer + column * w.inputs
-          let end = w.weights.pointer + w.weights.count
-          loops.product(
-            ProductTask(
-              a: packed + (block.lowerBound - turn.rows.lowerBound) * w.inputs,
-              panels: weights,
-              ahead: min(weights + panels.count * w.panelColumns * w.inputs, end),
-              partial: partials + slot * plan.partialFloats,
-              rows: block.count, inputs: w.inputs, depth: plan.depth,
-              panelCount: panels.count,
-              columns: min(w.outputs - column, panels.count * w.panelColumns),
-              epilogue: epilogue.task(w, into: y, row: block.lowerBound, column: column)))
-        }
+    let plan = ProductPlan(rows: x.rows, w, threads: threads, loops)
+    let loops = loops
+    try scratch.withFloats(threads * plan.slotFloats) { memory in
+      nonisolated(unsafe) let slots = memory
+      pool.run(plan.blocks * plan.groups) { index, slot in
+        let rows = plan.rows(index / plan.groups)
+        let panels = plan.panels(index % plan.groups)
+        let column = panels.lowerBound * w.panelColumns
+        let partial = slots + slot * plan.slotFloats
+        loops.product(
+          ProductTask(
+            a: x.pointer + rows.lowerBound * x.stride, aStride: x.stride,
+            panels: w.address(panel: panels.lowerBound), weightSize: w.storage.size,
+            ahead: w.address(panel: panels.upperBound), partial: partial,
+            widened: partial + plan.partialFloats, rows: rows.count, inputs: w.inputs, depth: plan.depth,
+            panelCount: panels.count, columns: min(w.outputs - column, panels.count * w.panelColumns),
+            epilogue: epilogue.task(w, into: y, row: rows.lowerBound, column: column)))
       }
     }
   }

@@ -15,11 +15,8 @@ package struct LoopTable: Sendable {
   /// Rows per row block: a block of packed rows (rows × depth) is to stay in the second-level cache.
   let blockRows: Int
 
-  let packRows:
-    @Sendable (
-      UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ inputs: Int, _ depth: Int,
-      UnsafeMutablePointer<Float>
-    ) -> Void
+  let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
   package let product: @Sendable (ProductTask) -> Void
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
@@ -31,8 +28,7 @@ package struct LoopTable: Sendable {
   let winogradFilterFloats: @Sendable (_ depth: Int) -> Int
   let strassenInput: @Sendable (StrassenInputTask) -> Void
   let strassenProduct: @Sendable (StrassenProductTask) -> Void
-  /// Floats of scratch that these need.
-  let strassenScratch: Int
+  /// Floats of scratch that sums of weights take.
   let strassenWeightFloats: @Sendable (_ blockDepth: Int) -> Int
   let layerNorm: @Sendable (LayerNormTask) -> Void
   package let attention: @Sendable (AttentionTask) -> Void
@@ -49,7 +45,8 @@ package struct LoopTable: Sendable {
 
   private static let portable = LoopTable(
     panelColumns: Loops.panelColumns, tileRows: Loops.rowsPerTile, depth: 512, blockRows: 96,
-    packRows: { Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { Loops.widen($0, into: $1, count: $2) },
+    narrow: { Loops.narrow($0, into: $1, count: $2) },
     product: { Loops.product($0) },
     epilogue: { Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { Loops.winogradInput($0) },
@@ -59,7 +56,6 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { Loops.winogradFilterFloats(depth: $0) },
     strassenInput: { Loops.strassenInput($0) },
     strassenProduct: { Loops.strassenProduct($0) },
-    strassenScratch: Loops.strassenScratch,
     strassenWeightFloats: { Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { Loops.layerNorm($0) },
     attention: { Loops.attention($0) },
@@ -68,7 +64,8 @@ package struct LoopTable: Sendable {
   private static let avx2 = LoopTable(
     panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
     depth: 768, blockRows: 168,
-    packRows: { KernelsAVX2.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { KernelsAVX2.Loops.widen($0, into: $1, count: $2) },
+    narrow: { KernelsAVX2.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX2.Loops.product($0) },
     epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { KernelsAVX2.Loops.winogradInput($0) },
@@ -78,7 +75,6 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { KernelsAVX2.Loops.winogradFilterFloats(depth: $0) },
     strassenInput: { KernelsAVX2.Loops.strassenInput($0) },
     strassenProduct: { KernelsAVX2.Loops.strassenProduct($0) },
-    strassenScratch: KernelsAVX2.Loops.strassenScratch,
     strassenWeightFloats: { KernelsAVX2.Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
     attention: { KernelsAVX2.Loops.attention($0) },
@@ -87,7 +83,8 @@ package struct LoopTable: Sendable {
   private static let avx512 = LoopTable(
     panelColumns: KernelsAVX512.Loops.panelColumns, tileRows: KernelsAVX512.Loops.rowsPerTile,
     depth: 768, blockRows: 168,
-    packRows: { KernelsAVX512.Loops.packRows($0, stride: $1, rows: $2, inputs: $3, depth: $4, into: $5) },
+    widen: { KernelsAVX512.Loops.widen($0, into: $1, count: $2) },
+    narrow: { KernelsAVX512.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX512.Loops.product($0) },
     epilogue: { KernelsAVX512.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { KernelsAVX512.Loops.winogradInput($0) },
@@ -97,7 +94,6 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { KernelsAVX512.Loops.winogradFilterFloats(depth: $0) },
     strassenInput: { KernelsAVX512.Loops.strassenInput($0) },
     strassenProduct: { KernelsAVX512.Loops.strassenProduct($0) },
-    strassenScratch: KernelsAVX512.Loops.strassenScratch,
     strassenWeightFloats: { KernelsAVX512.Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
     attention: { KernelsAVX512.Loops.attention($0) },

@@ -51,6 +51,8 @@ extension Compute {
     let columnBlocks = (w.outputs + blockColumns - 1) / blockColumns
     let piece = (blockRows * blockColumns + 15) / 16 * 16
     let loops = loops
+    // Packed for OpenBLAS, hence plain floats.
+    nonisolated(unsafe) let b = UnsafePointer(w.weights.address.assumingMemoryBound(to: Float.self))
     try scratch.withFloats(threads * piece) { memory in
       nonisolated(unsafe) let memory = memory
       pool.run(rowBlocks * columnBlocks) { index, slot in
@@ -61,7 +63,7 @@ extension Compute {
         let sums = memory + slot * piece
         blas.product(
           rows: rows, columns: columns, inputs: w.inputs, x.pointer + row * x.stride, x.stride,
-          w.weights.pointer + column, w.outputs, sums, columns)
+          b + column, w.outputs, sums, columns)
         loops.epilogue(
           sums, columns, rows, columns, epilogue.task(w, into: y, row: row, column: column))
       }

@@ -29,11 +29,23 @@ public struct WeightSource: @unchecked Sendable {
   }
 }
 
+/// How packed weights are held. The results are the same to the bit: halves are widened before they are
+/// multiplied.
+public enum WeightStorage: Sendable {
+  case float32
+  /// Half the memory and half the traffic, for a matrix whose every weight has a half of the same value, as
+  /// the official ones have, which were released in float16.
+  case float16
+
+  var size: Int { self == .float32 ? MemoryLayout<Float>.size : MemoryLayout<Float16>.size }
+}
+
 /// A weight matrix and its bias in the order in which the product reads them.
 public final class PackedWeights: Sendable {
   /// [panel][input][column of panel] for the own loops, zero beyond the last output; or one panel as wide as
   /// the matrix for OpenBLAS.
-  let weights: AlignedBuffer
+  let weights: AlignedMemory
+  public let storage: WeightStorage
   /// One per column, zero where none was given.
   let bias: AlignedBuffer
   let panelColumns: Int
@@ -42,32 +54,60 @@ public final class PackedWeights: Sendable {
   /// Whether no weight and no bias is NaN or infinite, as found while packing.
   public var isFinite: Bool { allFinite.load(ordering: .relaxed) }
   let allFinite = Atomic<Bool>(true)
+  /// Whether every weight so far fitted the storage.
+  let allFit = Atomic<Bool>(true)
 
   /// The memory held.
-  public var bytes: Int { (weights.count + bias.count) * MemoryLayout<Float>.stride }
+  public var bytes: Int { weights.bytes + bias.count * MemoryLayout<Float>.stride }
 
   var panels: Int { outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1 }
 
-  init(inputs: Int, outputs: Int, panelColumns: Int) throws(KernelError) {
+  /// Where a panel's weights from some input on lie.
+  func address(panel: Int, input: Int = 0) -> UnsafeMutableRawPointer {
+    weights.address + (panel * inputs + input) * panelColumns * storage.size
+  }
+
+  init(inputs: Int, outputs: Int, panelColumns: Int, storage: WeightStorage) throws(KernelError) {
     self.inputs = inputs
     self.outputs = outputs
     self.panelColumns = panelColumns
+    self.storage = storage
     let panels = outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1
     let (columns, first) = panels.multipliedReportingOverflow(by: panelColumns)
     let (count, second) = columns.multipliedReportingOverflow(by: inputs)
     guard inputs >= 0, outputs >= 0, !first, !second else { throw .outOfMemory(bytes: .max) }
-    weights = try AlignedBuffer(count: count)
+    weights = try AlignedMemory(count: count, size: storage.size)
+    switch storage {
+    case .float32: weights.address.bindMemory(to: Float.self, capacity: max(count, 1))
+    case .float16: weights.address.bindMemory(to: Float16.self, capacity: max(count, 1))
+    }
     bias = try AlignedBuffer(count: columns)
   }
 }
 
 extension Compute {
   /// Packs weights for `linear`. The sources are consecutive blocks of outputs, such as those of queries, keys
-  /// and values.
+  /// and values. They are held as float16 where that loses nothing.
   /// - Parameter bias: one number for each output of all sources, or nil.
   public func pack(
     inputs: Int, sources: [WeightSource], bias: UnsafePointer<Float>?
   ) throws(KernelError) -> PackedWeights {
+    // A matrix that does not fit shows it within its first few numbers, so that trying costs nothing.
+    if keepsHalves, blas == nil,
+      let halves = try pack(inputs: inputs, sources: sources, bias: bias, as: .float16)
+    {
+      return halves
+    }
+    guard let floats = try pack(inputs: inputs, sources: sources, bias: bias, as: .float32) else {
+      throw .outOfMemory(bytes: .max)
+    }
+    return floats
+  }
+
+  /// The same in a given storage; nil where a weight does not fit it.
+  private func pack(
+    inputs: Int, sources: [WeightSource], bias: UnsafePointer<Float>?, as storage: WeightStorage
+  ) throws(KernelError) -> PackedWeights? {
     var outputs = 0
     for source in sources {
       let (sum, overflow) = outputs.addingReportingOverflow(source.outputs)
@@ -76,7 +116,8 @@ extension Compute {
     }
     let isPlain = blas != nil
     let packed = try PackedWeights(
-      inputs: inputs, outputs: outputs, panelColumns: isPlain ? max(outputs, 1) : loops.panelColumns)
+      inputs: inputs, outputs: outputs, panelColumns: isPlain ? max(outputs, 1) : loops.panelColumns,
+      storage: storage)
     for output in 0..<packed.bias.count {
       packed.bias.pointer[output] = output < outputs ? bias?[output] ?? 0 : 0
     }
@@ -85,19 +126,20 @@ extension Compute {
     }
     // Several panels at once read a row of the source in longer pieces.
     let group = max(1, 256 / packed.panelColumns)
+    let loops = loops
     if isPlain {
       // One panel: shared by inputs.
       let pieces = (inputs + 63) / 64
       pool.run(pieces) { piece, _ in
-        packed.fill(sources, panels: 0..<1, inputs: piece * 64..<min(inputs, (piece + 1) * 64))
+        packed.fill(sources, panels: 0..<1, inputs: piece * 64..<min(inputs, (piece + 1) * 64), loops)
       }
     } else {
       let groups = (packed.panels + group - 1) / group
       pool.run(groups) { index, _ in
         let panels = index * group..<min(packed.panels, (index + 1) * group)
-        packed.fill(sources, panels: panels, inputs: 0..<inputs)
+        packed.fill(sources, panels: panels, inputs: 0..<inputs, loops)
       }
     }
-    return packed
+    return packed.allFit.load(ordering: .relaxed) ? packed : nil
   }
 }

@@ -57,11 +57,11 @@ private struct StrassenPlan: Sendable {
     turnPairs = max(1, (pairs + turns - 1) / turns)
     let blocks = (depth + 511) / 512
     blockDepth = ((depth + blocks - 1) / blocks + 3) / 4 * 4
-    // Whole cache lines. No overflow: as many inputs lie in memory already.
-    pointStride = (turnPairs * depth + 15) / 16 * 16
-    weightFloats = max(loops.strassenWeightFloats(blockDepth), loops.strassenScratch)
+    // Whole cache lines, and one more, so that points do not meet in one set of the cache. No overflow: as many inputs lie in memory already.
+    pointStride = (turnPairs * depth + 15) / 16 * 16 + 16
+    weightFloats = loops.strassenWeightFloats(blockDepth)
     slotFloats =
-      (weightFloats + 7 * min(turnPairs, Self.sharePairs + 2 * loops.tileRows) * w.panelColumns + 15) / 16 * 16
+      (weightFloats + 7 * min(turnPairs, Self.sharePairs) * w.panelColumns + 15) / 16 * 16
   }
 
   /// Floats of all, or nil if there are too many to count.
@@ -82,35 +82,35 @@ private struct StrassenTurn: @unchecked Sendable {
   let epilogue: Epilogue
   let loops: LoopTable
   let upper, lower: UnsafePointer<Int32>
-  /// [point][pair group][k][pair of group], and a piece for each thread.
+  /// [point][pair][k], and a piece for each thread.
   let values, slots: UnsafeMutablePointer<Float>
 
-  private var groups: RowGroups { RowGroups(rows: pairs, tileRows: loops.tileRows) }
-
   func evaluateInputs(_ compute: Compute) {
-    compute.pool.run(groups.count) { index, slot in
-      let group = groups.rows(of: index)
+    let shares = (pairs + 7) / 8
+    compute.pool.run(shares) { index, _ in
+      let share = ProductPlan.part(index, of: shares, in: 0..<pairs)
       loops.strassenInput(
         StrassenInputTask(
-          x: x.pointer, stride: x.stride, depth: plan.depth, upper: upper + group.lowerBound,
-          lower: lower + group.lowerBound, pairs: group.count, values: values + group.lowerBound * plan.depth,
-          pointStride: plan.pointStride, scratch: slots + slot * plan.slotFloats))
+          x: x.pointer, stride: x.stride, depth: plan.depth, upper: upper + share.lowerBound,
+          lower: lower + share.lowerBound, pairs: share.count, values: values + share.lowerBound * plan.depth,
+          pointStride: plan.pointStride))
     }
   }
 
   func multiply(_ compute: Compute) {
     let panels = w.panels / 2
     let fewest = (pairs + StrassenPlan.sharePairs - 1) / StrassenPlan.sharePairs
-    let shares = min(groups.count, max(fewest, (4 * compute.threads + panels - 1) / panels))
+    let shares = min(pairs, max(fewest, (4 * compute.threads + panels - 1) / panels))
     compute.pool.run(panels * shares) { index, slot in
-      let (panel, share) = (index / shares, groups.share(index % shares, of: shares))
-      let left = w.weights.pointer + panel * w.panelColumns * w.inputs
+      let panel = index / shares
+      let share = ProductPlan.part(index % shares, of: shares, in: 0..<pairs)
       let slotMemory = slots + slot * plan.slotFloats
       loops.strassenProduct(
         StrassenProductTask(
           values: values + share.lowerBound * plan.depth, pointStride: plan.pointStride, pairs: share.count,
-          depth: plan.depth, upper: upper + share.lowerBound, lower: lower + share.lowerBound, left: left,
-          right: left + panels * w.panelColumns * w.inputs, blockDepth: plan.blockDepth, weights: slotMemory,
+          depth: plan.depth, upper: upper + share.lowerBound, lower: lower + share.lowerBound,
+          left: w.address(panel: panel), right: w.address(panel: panel + panels),
+          weightSize: w.storage.size, blockDepth: plan.blockDepth, weights: slotMemory,
           products: slotMemory + plan.weightFloats,
           epilogue: epilogue.task(w, into: y, row: 0, column: panel * w.panelColumns),
           columnsApart: panels * w.panelColumns))

@@ -1,20 +1,49 @@
 import Synchronization
 
 extension PackedWeights {
-  /// Copies the weights of some panels and inputs to their places.
-  func fill(_ sources: [WeightSource], panels: Range<Int>, inputs range: Range<Int>) {
-    // Blocks of inputs, so that the lines written stay in the first-level cache while columns are filled.
+  /// Inputs at a time, so that the lines written stay in the first-level cache while columns are filled.
+  private static let blockInputs = 64
+
+  /// Copies the weights of some panels and inputs to their places. Stops where one does not fit the storage.
+  func fill(_ sources: [WeightSource], panels: Range<Int>, inputs range: Range<Int>, _ loops: LoopTable) {
+    switch storage {
+    case .float32:
+      forEachBlock(panels, range) { panel, block in
+        let target = address(panel: panel, input: block.lowerBound).assumingMemoryBound(to: Float.self)
+        fillBlock(sources, panel: panel, inputs: block, target)
+        if !areFinite(target, block.count * panelColumns) { allFinite.store(false, ordering: .relaxed) }
+      }
+    case .float16:
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.blockInputs * panelColumns) { room in
+        guard let floats = room.baseAddress else { return }
+        forEachBlock(panels, range) { panel, block in
+          guard allFit.load(ordering: .relaxed) else { return }
+          let target = address(panel: panel, input: block.lowerBound).assumingMemoryBound(to: Float16.self)
+          fillBlock(sources, panel: panel, inputs: block, floats)
+          if !loops.narrow(floats, target, block.count * panelColumns) {
+            allFit.store(false, ordering: .relaxed)
+          }
+        }
+      }
+    }
+  }
+
+  private func forEachBlock(
+    _ panels: Range<Int>, _ range: Range<Int>, _ body: (_ panel: Int, _ inputs: Range<Int>) -> Void
+  ) {
     var input = range.lowerBound
     while input < range.upperBound {
-      let block = input..<min(range.upperBound, input + 64)
-      for panel in panels { fillBlock(sources, panel: panel, inputs: block) }
+      let block = input..<min(range.upperBound, input + Self.blockInputs)
+      for panel in panels { body(panel, block) }
       input = block.upperBound
     }
   }
 
-  private func fillBlock(_ sources: [WeightSource], panel: Int, inputs range: Range<Int>) {
+  /// target[input][column of panel] = the weights of a block, zero beyond the last output.
+  private func fillBlock(
+    _ sources: [WeightSource], panel: Int, inputs range: Range<Int>, _ target: UnsafeMutablePointer<Float>
+  ) {
     let columns = panel * panelColumns..<(panel + 1) * panelColumns
-    let target = weights.pointer + (panel * inputs + range.lowerBound) * panelColumns
     var first = 0
     for source in sources {
       let shared = columns.clamped(to: first..<first + source.outputs)
@@ -25,11 +54,9 @@ extension PackedWeights {
       }
       first += source.outputs
     }
-    // What is beyond the last output.
     for column in max(columns.lowerBound, first)..<max(columns.upperBound, first) {
       for k in 0..<range.count { target[k * panelColumns + column - columns.lowerBound] = 0 }
     }
-    if !areFinite(target, range.count * panelColumns) { allFinite.store(false, ordering: .relaxed) }
   }
 }
 
@@ -75,20 +102,5 @@ extension WeightSource {
         for input in 0..<inputs.count { target[input * stride + output] = read(column + input * inputStep) }
       }
     }
-  }
-}
-
-/// IEEE half precision, by integers: the baseline has no instruction for it.
-enum Half {
-  /// The same number as a float; exact.
-  @inline(__always)
-  static func toFloat(_ bits: UInt16) -> Float {
-    let sign = UInt32(bits & 0x8000) << 16
-    let magnitude = UInt32(bits & 0x7fff)
-    // Infinity and NaN keep their mantissa. For the rest the exponent's bias differs by 112, and multiplying by
-    // 2¹¹² makes subnormal halves normal floats.
-    let special = 0x7f80_0000 | magnitude << 13
-    let number = (Float(bitPattern: magnitude << 13) * 0x1p112).bitPattern
-    return Float(bitPattern: sign | (magnitude >= 0x7c00 ? special : number))
   }
 }

@@ -60,8 +60,9 @@ private struct WinogradPlan: Sendable {
     let turns = (tiles + fitting - 1) / fitting
     turnTiles = (tiles + turns - 1) / turns
     depth = min(x.channels, 128)
-    // Whole cache lines. No overflow: inputs of so many pixels and channels lie in memory already.
-    pointStride = (turnTiles * x.channels + 15) / 16 * 16
+    // Whole cache lines, and one more, so that points do not meet in one set of the cache. No overflow: inputs of
+    // so many pixels and channels lie in memory already.
+    pointStride = (turnTiles * x.channels + 15) / 16 * 16 + 16
     productFloats = 36 * turnTiles * w.panelColumns
     slotFloats = (max(loops.winogradFilterFloats(depth), loops.winogradScratch) + 15) / 16 * 16
   }
@@ -85,27 +86,25 @@ private struct WinogradTurn: @unchecked Sendable {
   let y: MatrixView
   let epilogue: Epilogue
   let loops: LoopTable
-  /// [point][tile group][channel][tile of group], [panel][point][tile][column], and a piece for each thread.
+  /// [point][tile][channel], [panel][point][tile][column], and a piece for each thread.
   let values, products, slots: UnsafeMutablePointer<Float>
 
-  /// Tiles that are rows of one tile of the product, counted from the turn's first.
-  private var groups: RowGroups { RowGroups(rows: tiles.count, tileRows: loops.tileRows) }
-
   func evaluateInputs(_ compute: Compute) {
-    // Few groups are shared by channels too.
-    let pieces = max(1, min((x.channels + 63) / 64, (2 * compute.threads + groups.count - 1) / groups.count))
+    // Few tiles are shared by channels too.
+    let shares = (tiles.count + 3) / 4
+    let pieces = max(1, min((x.channels + 63) / 64, (4 * compute.threads + shares - 1) / shares))
     let piece = ((x.channels + pieces - 1) / pieces + 15) / 16 * 16
-    compute.pool.run(groups.count * pieces) { index, slot in
-      let group = groups.rows(of: index / pieces)
+    compute.pool.run(shares * pieces) { index, slot in
+      let share = ProductPlan.part(index / pieces, of: shares, in: 0..<tiles.count)
       let first = index % pieces * piece
       guard first < x.channels else { return }
       loops.winogradInput(
         WinogradInputTask(
           x: x.pointer + first, pictureStride: x.pictureStride, pixelStride: x.pixelStride, side: x.side,
           tilesPerSide: plan.tilesPerSide, channels: min(piece, x.channels - first),
-          firstTile: tiles.lowerBound + group.lowerBound, tiles: group.count,
-          values: values + group.lowerBound * x.channels + first * group.count,
-          pointStride: plan.pointStride, scratch: slots + slot * plan.slotFloats))
+          firstTile: tiles.lowerBound + share.lowerBound, tiles: share.count,
+          values: values + share.lowerBound * x.channels + first, pointStride: plan.pointStride,
+          rowStride: x.channels, scratch: slots + slot * plan.slotFloats))
     }
   }
 
@@ -114,11 +113,11 @@ private struct WinogradTurn: @unchecked Sendable {
     let shares = max(1, min(tiles.count / 48, (2 * compute.threads + w.panels - 1) / w.panels))
     compute.pool.run(w.panels * shares) { index, slot in
       let panel = index / shares
-      let share = groups.share(index % shares, of: shares)
+      let share = ProductPlan.part(index % shares, of: shares, in: 0..<tiles.count)
       loops.winogradProduct(
         WinogradProductTask(
           values: values + share.lowerBound * x.channels, pointStride: plan.pointStride, tiles: share.count,
-          channels: x.channels, panel: w.weights.pointer + panel * w.panelColumns * w.inputs,
+          channels: x.channels, panel: w.address(panel: panel), weightSize: w.storage.size,
           depth: plan.depth, filters: slots + slot * plan.slotFloats,
           products: products + panel * plan.productFloats + share.lowerBound * w.panelColumns,
           productStride: plan.turnTiles * w.panelColumns))

@@ -32,14 +32,15 @@ struct Benchmark {
   private func limit(_ set: InstructionSet) -> Double {
     let loops = LoopTable.of(set)
     let (rows, depth) = (loops.tileRows, 4096 / loops.panelColumns)
-    let a = Matrix(depth, rows, gap: 0, seed: 1)
+    let a = Matrix(rows, depth, gap: 0, seed: 1)
     let b = Matrix(depth, loops.panelColumns, gap: 0, seed: 2)
     let y = Matrix(2 * rows, loops.panelColumns, gap: 0)
     let zero = Matrix(1, loops.panelColumns, gap: 0) { _, _ in 0 }
     let task = ProductTask(
-      a: a.memory, panels: b.memory, ahead: b.memory, partial: y.memory + rows * loops.panelColumns,
-      rows: rows,
-      inputs: depth, depth: depth, panelCount: 1, columns: loops.panelColumns,
+      a: a.memory, aStride: depth, panels: b.memory, weightSize: MemoryLayout<Float>.size, ahead: b.memory,
+      partial: y.memory + rows * loops.panelColumns, widened: y.memory, rows: rows, inputs: depth,
+      depth: depth,
+      panelCount: 1, columns: loops.panelColumns,
       epilogue: EpilogueTask(
         bias: zero.memory, residual: nil, residualStride: 0, y: y.memory, yStride: loops.panelColumns,
         activation: 0))

@@ -32,6 +32,40 @@ static inline __attribute__((always_inline)) void platform_pause(void) {
 #endif
 }
 
+/* ---- Half precision ------------------------------------------------------- */
+
+/* Swift's conversions of vectors are generic functions of the standard library:
+ * one symbol for all modules, whatever each was compiled for. */
+#if defined(__F16C__)
+typedef float platform_float8 __attribute__((ext_vector_type(8)));
+typedef _Float16 platform_half8 __attribute__((ext_vector_type(8), aligned(2)));
+
+/* Eight halves as floats: vcvtph2ps. */
+static inline __attribute__((always_inline)) platform_float8 platform_widen8(const void *_Nonnull halves) {
+  return __builtin_convertvector(*(const platform_half8 *)halves, platform_float8);
+}
+
+/* Writes eight floats as halves, rounded: vcvtps2ph. */
+static inline __attribute__((always_inline)) void platform_narrow8(platform_float8 floats,
+                                                                   void *_Nonnull halves) {
+  *(platform_half8 *)halves = __builtin_convertvector(floats, platform_half8);
+}
+#endif
+
+#if defined(__AVX512F__)
+typedef float platform_float16 __attribute__((ext_vector_type(16)));
+typedef _Float16 platform_half16 __attribute__((ext_vector_type(16), aligned(2)));
+
+static inline __attribute__((always_inline)) platform_float16 platform_widen16(const void *_Nonnull halves) {
+  return __builtin_convertvector(*(const platform_half16 *)halves, platform_float16);
+}
+
+static inline __attribute__((always_inline)) void platform_narrow16(platform_float16 floats,
+                                                                    void *_Nonnull halves) {
+  *(platform_half16 *)halves = __builtin_convertvector(floats, platform_half16);
+}
+#endif
+
 /* ---- Floating-point mode ------------------------------------------------- */
 
 /* Switches the calling thread to the default mode (round to nearest, denormals

@@ -19,10 +19,13 @@ typedef struct EpilogueTask {
 
 /* A share of x·W: some rows of x with some panels of W. */
 typedef struct ProductTask {
-  const float *_Nonnull a;       /* packed rows: [K block][tile][k][row of tile] */
-  const float *_Nonnull panels;  /* packed weights: [panel][k][column of panel] */
-  const float *_Nonnull ahead;   /* what is read after the last panel; only prefetched */
+  const float *_Nonnull a;       /* first row of x */
+  ptrdiff_t aStride;
+  const void *_Nonnull panels;   /* packed weights: [panel][k][column of panel] */
+  ptrdiff_t weightSize;          /* bytes of a packed weight: 4, a float, or 2, a finite half */
+  const void *_Nonnull ahead;    /* what is read after the last panel; only prefetched */
   float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
+  float *_Nonnull widened;       /* scratch for a K block of halves widened: depth × panel width */
   ptrdiff_t rows, inputs, depth; /* depth: length of a K block */
   ptrdiff_t panelCount, columns; /* columns: of y, at most panelCount × panel width */
   EpilogueTask epilogue;
@@ -33,17 +36,18 @@ typedef struct ProductTask {
 typedef struct WinogradInputTask {
   const float *_Nonnull x; /* first pixel of the first picture, channels last */
   ptrdiff_t pictureStride, pixelStride, side, tilesPerSide, channels;
-  ptrdiff_t firstTile, tiles; /* tiles: at most the rows of a tile of the product */
-  float *_Nonnull values;     /* [point][channel][tile] */
-  ptrdiff_t pointStride;
+  ptrdiff_t firstTile, tiles;
+  float *_Nonnull values;     /* [point][tile][all channels] */
+  ptrdiff_t pointStride, rowStride;
   float *_Nonnull scratch;
 } WinogradInputTask;
 
 /* The 36 products of some tiles with one panel of filters. */
 typedef struct WinogradProductTask {
-  const float *_Nonnull values; /* [point][tile group][channel][tile of group] */
+  const float *_Nonnull values; /* [point][tile][channel] */
   ptrdiff_t pointStride, tiles, channels;
-  const float *_Nonnull panel; /* [y][x][channel][column of panel] */
+  const void *_Nonnull panel;  /* [y][x][channel][column of panel] */
+  ptrdiff_t weightSize;
   ptrdiff_t depth;             /* channels whose filters are evaluated at a time */
   float *_Nonnull filters;     /* scratch: winogradFilterFloats(depth) */
   float *_Nonnull products;    /* [point][tile][column of panel] */
@@ -59,28 +63,28 @@ typedef struct WinogradOutputTask {
   float *_Nonnull scratch;
 } WinogradOutputTask;
 
-/* Strassen-Winograd product: some pairs of rows at the seven points. A pair is an upper
- * and a lower row of x; a lower row of -1 is zero. */
+/* Strassen-Winograd product: sums of some pairs of rows. A pair is an upper and a lower
+ * row of x; a lower row of -1 is zero. */
 typedef struct StrassenInputTask {
   const float *_Nonnull x;
   ptrdiff_t stride, depth; /* depth: half the inputs */
   const int32_t *_Nonnull upper;
   const int32_t *_Nonnull lower;
-  ptrdiff_t pairs;        /* at most the rows of a tile of the product */
-  float *_Nonnull values; /* [point][k][pair] */
+  ptrdiff_t pairs;
+  float *_Nonnull values; /* [point][pair][k] */
   ptrdiff_t pointStride;
-  float *_Nonnull scratch;
 } StrassenInputTask;
 
 /* The seven products of some pairs with a panel of the left half of the columns and
  * one of the right half, added up to outputs. */
 typedef struct StrassenProductTask {
-  const float *_Nonnull values; /* [point][pair group][k][pair of group] */
+  const float *_Nonnull values; /* [point][pair][k] */
   ptrdiff_t pointStride, pairs, depth;
   const int32_t *_Nonnull upper;
   const int32_t *_Nonnull lower;
-  const float *_Nonnull left; /* panels: [k of both halves][column of panel] */
-  const float *_Nonnull right;
+  const void *_Nonnull left; /* panels: [k of both halves][column of panel] */
+  const void *_Nonnull right;
+  ptrdiff_t weightSize;
   ptrdiff_t blockDepth;       /* inputs whose weights are added up at a time */
   float *_Nonnull weights;    /* scratch: strassenWeightFloats(blockDepth) */
   float *_Nonnull products;   /* scratch: 7 × pairs × panel width */

@@ -1,15 +1,15 @@
 import CPlatform
 
 // softmax(scale · q·kᵀ)·v for one head. Scores are kept with the keys as rows and the queries as lanes: the
-// softmax then runs down the lanes, without a sum across them, and the transposed scores already are the packed
-// rows that the second product wants. Both products run on the same tiles as the large matrices.
+// softmax then runs down the lanes, without a sum across them, and the second product reads its rows down the
+// lanes too. Both products run on the same tiles as the large matrices.
 
 extension Loops {
   /// Floats of scratch memory that an attention over `keys` keys of heads `width` wide needs.
   package static func attentionScratch(keys: Int, width: Int) -> (Int, overflow: Bool) {
     let panels = (width + tileColumns - 1) / tileColumns * tileColumns
-    // Keys packed, values packed, scores, queries packed, output.
-    let (perKey, first) = width.addingReportingOverflow(panels + tileColumns)
+    // Values packed, scores, queries packed, output.
+    let (perKey, first) = panels.addingReportingOverflow(tileColumns)
     let (all, second) = perKey.multipliedReportingOverflow(by: keys)
     let (fixed, third) = (width + panels).multipliedReportingOverflow(by: tileColumns)
     let (total, fourth) = all.addingReportingOverflow(fixed)
@@ -20,25 +20,20 @@ extension Loops {
   /// Computes one share of an attention.
   package static func attention(_ task: AttentionTask) {
     let valuePanels = (task.width + tileColumns - 1) / tileColumns
-    let keys = task.scratch
-    let values = keys + task.keys * task.width
+    let values = task.scratch
     let scores = values + task.keys * valuePanels * tileColumns
     let queries = scores + task.keys * tileColumns
     let sums = queries + task.width * tileColumns
-    // Keys no query of this share sees are not even packed.
+    // Values of keys that no query of this share sees are not even packed.
     let seen = min(task.keys, task.visible + task.queries - 1)
-    packRows(
-      task.k, stride: task.kStride, rows: seen, inputs: task.width, depth: max(1, task.width), into: keys)
     packValues(task, count: seen, into: values)
     var first = 0
     while first < task.queries {
       let count = min(tileColumns, task.queries - first)
-      interleave(
-        task.q + first * task.qStride, task.qStride, rows: count, depth: task.width, into: queries,
-        width: tileColumns)
+      interleave(task.q + first * task.qStride, task.qStride, rows: count, depth: task.width, into: queries)
       let visible = min(task.keys, task.visible + first)
       let last = min(task.keys, task.visible + first + count - 1)
-      score(queries, keys, packedRows: seen, visible: last, width: task.width, into: scores)
+      score(task, queries, visible: last, into: scores)
       let totals = softmax(scores, scale: task.scale, visible: visible, last: last)
       weigh(scores, values, task, first: first, count: count, into: sums, seen: seen)
       finish(sums, totals, task, first: first, count: count, panels: valuePanels)
@@ -71,15 +66,15 @@ extension Loops {
   /// scores[key][lane] = k·q for the visible keys.
   @inline(__always)
   private static func score(
-    _ queries: UnsafePointer<Float>, _ keys: UnsafePointer<Float>, packedRows: Int, visible: Int, width: Int,
+    _ task: AttentionTask, _ queries: UnsafePointer<Float>, visible: Int,
     into scores: UnsafeMutablePointer<Float>
   ) {
-    forEachTile(of: packedRows) { first, count in
-      let rows = min(count, visible - first)
-      guard rows > 0 else { return }
-      tile(
-        rows: rows, depth: width, a: keys + first * width, step: count, b: queries,
-        c: scores + first * tileColumns, stride: tileColumns, continues: false, ahead: queries, aheadStep: 0)
+    forEachTile(of: visible) { first, count in
+      FloatPanel(queries).add(
+        TileTask(
+          rows: count, depth: task.width, a: task.k + first * task.kStride, rowStep: task.kStride,
+          c: scores + first * tileColumns, stride: tileColumns, continues: false, ahead: queries,
+          aheadStep: 0))
     }
   }
 
@@ -141,20 +136,23 @@ extension Loops {
           // The tile's first row sees the fewest keys.
           let common = min(task.keys, task.visible + first + row)
           let depth = max(0, min(block, common - key))
-          tile(
-            rows: rows, depth: depth, a: weights + key * tileColumns + row, step: tileColumns,
-            b: values + key * tileColumns, c: c, stride: width, continues: key > 0, ahead: values,
-            aheadStep: 0)
+          FloatPanel(values + key * tileColumns).add(
+            TileTask(
+              rows: rows, depth: depth, a: weights + key * tileColumns + row, rowStep: 1, step: tileColumns,
+              c: c,
+              stride: width, continues: key > 0, ahead: values, aheadStep: 0))
           guard key + block >= common else { return }
           // What only later rows of the tile see, key by key: a masked value, were it NaN, must not be touched.
           let from = max(key, common)
           for extra in from..<max(from, min(last, key + block)) {
             let skipped = extra - common + 1
             guard skipped < rows else { break }
-            tile(
-              rows: rows - skipped, depth: 1, a: weights + extra * tileColumns + row + skipped,
-              step: tileColumns, b: values + extra * tileColumns, c: c + skipped * width, stride: width,
-              continues: true, ahead: values, aheadStep: 0)
+            FloatPanel(values + extra * tileColumns).add(
+              TileTask(
+                rows: rows - skipped, depth: 1, a: weights + extra * tileColumns + row + skipped,
+                rowStep: 1, step: tileColumns, c: c + skipped * width, stride: width, continues: true,
+                ahead: values,
+                aheadStep: 0))
           }
         }
       }
@@ -181,6 +179,21 @@ extension Loops {
       while column < task.width {
         out[column] = row[column] * factor
         column += 1
+      }
+    }
+  }
+
+  /// packed[k · panel width + row] = x[row · stride + k], and zero beyond the last row.
+  @inline(__always)
+  private static func interleave(
+    _ x: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<tileColumns {
+      var target = packed + row
+      for k in 0..<depth {
+        target[0] = row < rows ? x[row * stride + k] : 0
+        target += tileColumns
       }
     }
   }

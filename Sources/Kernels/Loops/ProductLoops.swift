@@ -8,45 +8,35 @@ package enum Loops {
   /// Rows that one tile can hold.
   package static var rowsPerTile: Int { tileRows }
 
-  /// Packs rows of x for tiles: for each K block of `depth` inputs, for each tile (the rows are shared evenly
-  /// over as few tiles as hold them), for each k, that k of the tile's rows.
-  package static func packRows(
-    _ x: UnsafePointer<Float>, stride: Int, rows: Int, inputs: Int, depth: Int,
-    into packed: UnsafeMutablePointer<Float>
-  ) {
-    var k = 0
-    while k < inputs {
-      let block = min(depth, inputs - k)
-      forEachTile(of: rows) { first, count in
-        interleave(
-          x + first * stride + k, stride, rows: count, depth: block,
-          into: packed + k * rows + first * block, width: count)
-      }
-      k += block
-    }
-  }
-
   /// Computes one share of x·W and its epilogue.
   package static func product(_ task: ProductTask) {
     let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
-    // A panel's K block has as many lines per k as a panel has lines per row; the tiles share them.
-    let lineBytes = tileColumns * MemoryLayout<Float>.stride
-    let aheadStep = (4 * lineBytes + tiles - 1) / tiles
+    // A K block has as many lines per k as a panel has per row; the tiles share them.
+    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
     var k = 0
     repeat {
       let depth = min(task.depth, task.inputs - k)
       let isLast = k + depth >= task.inputs
       for panel in 0..<task.panelCount {
-        let weights = task.panels + (panel * task.inputs + k) * tileColumns
+        let weights = block(panel, k, task)
         let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
         // With a single K block no sum has to wait for the next one: a tile's room is enough.
         let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
         forEachTile(of: task.rows) { first, count in
           let c = sums + first * tileColumns
-          tile(
-            rows: count, depth: depth, a: task.a + k * task.rows + first * depth, step: count, b: weights,
-            c: c, stride: tileColumns, continues: k > 0,
-            ahead: ahead + first * depth * tileColumns / task.rows, aheadStep: aheadStep)
+          let tile = TileTask(
+            rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, c: c,
+            stride: tileColumns, continues: k > 0,
+            ahead: ahead + first * depth * tileColumns * task.weightSize / task.rows, aheadStep: aheadStep)
+          if task.weightSize == MemoryLayout<Float>.size {
+            FloatPanel(weights).add(tile)
+          } else if !widensOnce || count == task.rows {
+            HalfPanel(weights).add(tile)
+          } else if first == 0 {
+            WideningPanel(weights, into: task.widened).add(tile)
+          } else {
+            FloatPanel(task.widened).add(tile)
+          }
           if isLast { finish(c, row: first, rows: count, panel: panel, task) }
         }
       }
@@ -54,13 +44,19 @@ package enum Loops {
     } while k < task.inputs
   }
 
+  /// Where the weights of a panel's K block lie.
+  @inline(__always)
+  private static func block(_ panel: Int, _ k: Int, _ task: ProductTask) -> UnsafeRawPointer {
+    task.panels + (panel * task.inputs + k) * tileColumns * task.weightSize
+  }
+
   /// Where the weights lie that are read after this panel's K block.
   @inline(__always)
   private static func next(
     after panel: Int, k: Int, depth: Int, isLast: Bool, _ task: ProductTask
-  ) -> UnsafePointer<Float> {
-    if panel + 1 < task.panelCount { return task.panels + ((panel + 1) * task.inputs + k) * tileColumns }
-    return isLast ? task.ahead : task.panels + (k + depth) * tileColumns
+  ) -> UnsafeRawPointer {
+    if panel + 1 < task.panelCount { return block(panel + 1, k, task) }
+    return isLast ? task.ahead : block(0, k + depth, task)
   }
 
   /// Shares rows evenly over as few tiles as hold them: 50 rows are 5 tiles of 6 and 4 of 5.
@@ -146,25 +142,5 @@ package enum Loops {
     if let residual { value = value + residual }
     if activation == 3 { value = value.replacing(with: 0, where: value .< 0) }
     return value
-  }
-
-  /// packed[k · width + row] = x[row · stride + k], and zero for rows up to `width`.
-  @inline(__always)
-  static func interleave(
-    _ x: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int,
-    into packed: UnsafeMutablePointer<Float>, width: Int
-  ) {
-    for row in 0..<rows {
-      var source = x + row * stride
-      var target = packed + row
-      for _ in 0..<depth {
-        target[0] = source[0]
-        source += 1
-        target += width
-      }
-    }
-    for row in rows..<max(rows, width) {
-      for k in 0..<depth { packed[k * width + row] = 0 }
-    }
   }
 }

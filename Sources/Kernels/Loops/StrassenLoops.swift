@@ -8,40 +8,29 @@ import CPlatform
 ///     P1 = A11·B11   P2 = A12·B21   P3 = S4·B22   P4 = A22·T4   P5 = S1·T1   P6 = S2·T2   P7 = S3·T3
 ///     C11 = P1 + P2   C12 = P1 + P6 + P5 + P3   C21 = P1 + P6 + P7 - P4   C22 = P1 + P6 + P7 + P5
 extension Loops {
-  /// Floats of scratch that `strassenInput` needs.
-  package static var strassenScratch: Int { 7 * tileRows * lanes }
-
-  /// values[point][k][pair]: A11, A12, S4, A22, S1, S2, S3 of some pairs of rows, each packed as `packRows` packs.
+  /// values[point][pair][k]: A11, A12, S4, A22, S1, S2, S3 of some pairs of rows.
   package static func strassenInput(_ task: StrassenInputTask) {
-    let pointStep = task.pairs * lanes
-    var k = 0
-    while k < task.depth {
-      let count = min(lanes, task.depth - k)
-      for pair in 0..<task.pairs {
-        let upper = task.x + Int(task.upper[pair]) * task.stride + k
-        let (a11, a12) = (load(upper, count), load(upper + task.depth, count))
-        var (a21, a22) = (Vector(), Vector())
-        if task.lower[pair] >= 0 {
-          let lower = task.x + Int(task.lower[pair]) * task.stride + k
-          (a21, a22) = (load(lower, count), load(lower + task.depth, count))
-        }
+    for pair in 0..<task.pairs {
+      let upper = task.x + Int(task.upper[pair]) * task.stride
+      let lower = task.lower[pair] < 0 ? nil : task.x + Int(task.lower[pair]) * task.stride
+      var k = 0
+      while k < task.depth {
+        let count = min(lanes, task.depth - k)
+        let (a11, a12) = (load(upper + k, count), load(upper + task.depth + k, count))
+        let a21 = lower.map { load($0 + k, count) } ?? Vector()
+        let a22 = lower.map { load($0 + task.depth + k, count) } ?? Vector()
         let s1 = a21 + a22
         let s2 = s1 - a11
-        let target = task.scratch + pair * lanes
-        store(a11, target)
-        store(a12, target + pointStep)
-        store(a12 - s2, target + 2 * pointStep)
-        store(a22, target + 3 * pointStep)
-        store(s1, target + 4 * pointStep)
-        store(s2, target + 5 * pointStep)
-        store(a11 - a21, target + 6 * pointStep)
+        let target = task.values + pair * task.depth + k
+        store(a11, target, count)
+        store(a12, target + task.pointStride, count)
+        store(a12 - s2, target + 2 * task.pointStride, count)
+        store(a22, target + 3 * task.pointStride, count)
+        store(s1, target + 4 * task.pointStride, count)
+        store(s2, target + 5 * task.pointStride, count)
+        store(a11 - a21, target + 6 * task.pointStride, count)
+        k += lanes
       }
-      for point in 0..<7 {
-        transpose(
-          task.scratch + point * pointStep, rows: task.pairs, columns: count,
-          into: task.values + point * task.pointStride + k * task.pairs)
-      }
-      k += lanes
     }
   }
 
@@ -54,66 +43,72 @@ extension Loops {
   }
 
   package static func strassenProduct(_ task: StrassenProductTask) {
-    var k = 0
-    while k < task.depth {
-      let depth = min(task.blockDepth, task.depth - k)
-      let left = task.left + k * tileColumns
-      let right = task.right + k * tileColumns
-      let sumFloats = depth * tileColumns + weightGap
-      addWeights(task, left, right, depth: depth, step: sumFloats)
-      let sums = UnsafePointer(task.weights)
-      let half = task.depth * tileColumns
-      multiply(task, 0, left, k, depth)
-      multiply(task, 1, left + half, k, depth)
-      multiply(task, 2, right + half, k, depth)
-      multiply(task, 3, sums + 3 * sumFloats, k, depth)
-      multiply(task, 4, sums, k, depth)
-      multiply(task, 5, sums + sumFloats, k, depth)
-      multiply(task, 6, sums + 2 * sumFloats, k, depth)
-      k += depth
+    if task.weightSize == MemoryLayout<Float>.size {
+      multiply(FloatPanel.self, task)
+    } else {
+      multiply(HalfPanel.self, task)
     }
     addProducts(task)
   }
 
+  /// The seven products, a block of inputs at a time.
+  @inline(__always)
+  private static func multiply<W: StoredPanel>(_: W.Type, _ task: StrassenProductTask) {
+    var k = 0
+    while k < task.depth {
+      let depth = min(task.blockDepth, task.depth - k)
+      let block = k * tileColumns * task.weightSize
+      let half = task.depth * tileColumns * task.weightSize
+      let (b11, b12) = (task.left + block, task.right + block)
+      let (b21, b22) = (b11 + half, b12 + half)
+      let sumFloats = depth * tileColumns + weightGap
+      addWeights(W(b11), W(b12), W(b21), W(b22), into: task.weights, vectors: 2 * depth, step: sumFloats)
+      let sums = UnsafePointer(task.weights)
+      // The next panels of all quarters are fetched meanwhile.
+      let next = 2 * half
+      multiply(task, 0, W(b11), k, depth, ahead: b11 + next)
+      multiply(task, 1, W(b21), k, depth, ahead: b21 + next)
+      multiply(task, 2, W(b22), k, depth, ahead: b22 + next)
+      multiply(task, 3, FloatPanel(sums + 3 * sumFloats), k, depth, ahead: b12 + next)
+      multiply(task, 4, FloatPanel(sums), k, depth, ahead: sums + sumFloats)
+      multiply(task, 5, FloatPanel(sums + sumFloats), k, depth, ahead: sums + 2 * sumFloats)
+      multiply(task, 6, FloatPanel(sums + 2 * sumFloats), k, depth, ahead: sums)
+      k += depth
+    }
+  }
+
   /// T1 … T4 of a block of inputs.
   @inline(__always)
-  private static func addWeights(
-    _ task: StrassenProductTask, _ left: UnsafePointer<Float>, _ right: UnsafePointer<Float>, depth: Int,
-    step: Int
+  private static func addWeights<W: StoredPanel>(
+    _ b11: W, _ b12: W, _ b21: W, _ b22: W, into sums: UnsafeMutablePointer<Float>, vectors: Int, step: Int
   ) {
-    let half = task.depth * tileColumns
-    var place = 0
-    while place < depth * tileColumns {
-      let (b11, b12) = (load(left + place), load(right + place))
-      let (b21, b22) = (load(left + half + place), load(right + half + place))
-      let t1 = b12 - b11
-      let t2 = b22 - t1
-      let target = task.weights + place
+    for index in 0..<vectors {
+      let corner = b22.vector(index)
+      let t1 = b12.vector(index) - b11.vector(index)
+      let t2 = corner - t1
+      let target = sums + index * lanes
       store(t1, target)
       store(t2, target + step)
-      store(b22 - b12, target + 2 * step)
-      store(t2 - b21, target + 3 * step)
-      place += lanes
+      store(corner - b12.vector(index), target + 2 * step)
+      store(t2 - b21.vector(index), target + 3 * step)
     }
   }
 
   /// One of the seven products, for a block of inputs.
   @inline(__always)
-  private static func multiply(
-    _ task: StrassenProductTask, _ point: Int, _ weights: UnsafePointer<Float>, _ k: Int, _ depth: Int
+  private static func multiply<B: PanelReader>(
+    _ task: StrassenProductTask, _ point: Int, _ weights: B, _ k: Int, _ depth: Int, ahead: UnsafeRawPointer
   ) {
-    let values = task.values + point * task.pointStride
+    let values = task.values + point * task.pointStride + k
     let products = task.products + point * task.pairs * tileColumns
     let tiles = max(1, (task.pairs + tileRows - 1) / tileRows)
-    let aheadStep = (4 * tileColumns * MemoryLayout<Float>.stride + tiles - 1) / tiles
-    // The next panel of the quarter that this product's number stands for.
-    let quarter = (point & 1 == 0 ? task.left : task.right) + (point & 2 == 0 ? 0 : task.depth * tileColumns)
-    let ahead = quarter + (2 * task.depth + k) * tileColumns
+    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
     forEachTile(of: task.pairs) { first, count in
-      tile(
-        rows: count, depth: depth, a: values + first * task.depth + k * count, step: count, b: weights,
-        c: products + first * tileColumns, stride: tileColumns, continues: k > 0,
-        ahead: ahead + first * depth * tileColumns / task.pairs, aheadStep: aheadStep)
+      weights.add(
+        TileTask(
+          rows: count, depth: depth, a: values + first * task.depth, rowStep: task.depth,
+          c: products + first * tileColumns, stride: tileColumns, continues: k > 0,
+          ahead: ahead + first * depth * tileColumns * task.weightSize / task.pairs, aheadStep: aheadStep))
     }
   }
 

@@ -8,8 +8,8 @@ protocol TileRows {
   init()
   /// Sums that an earlier K block left at `c`.
   init(_ c: UnsafePointer<Float>, _ stride: Int)
-  /// One k: each row's value of A times the two vectors of B.
-  mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
+  /// One k: each row's value of A, `step` apart, times the two vectors of B.
+  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector)
   func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
 }
 
@@ -17,7 +17,7 @@ struct NoRows: TileRows {
   @inline(__always) static var count: Int { 0 }
   @inline(__always) init() {}
   @inline(__always) init(_ c: UnsafePointer<Float>, _ stride: Int) {}
-  @inline(__always) func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {}
+  @inline(__always) func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector) {}
   @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {}
 }
 
@@ -43,11 +43,11 @@ struct AndRow<Rest: TileRows>: TileRows {
   }
 
   @inline(__always)
-  mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {
+  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector) {
     let value = Vector(repeating: a[0])
     self.low = multiplyAdd(value, low, self.low)
     self.high = multiplyAdd(value, high, self.high)
-    rest.add(a + 1, low, high)
+    rest.add(a + step, step, low, high)
   }
 
   @inline(__always)
@@ -93,68 +93,87 @@ typealias Rows6 = AndRow<Rows5>
 /// Columns of every tile, and of a panel of packed weights.
 @inline(__always) var tileColumns: Int { 2 * lanes }
 
-/// Sums a tile over `depth` values of k, in ascending order, each sum being one chain of multiply-adds. The
-/// number of rows changes nothing in the sum of a row.
+/// A tile whose rows lie at `a[row · rowStep + k · step]`: c = a·b, or c += a·b if it `continues`, over `depth` values of
+/// k. For every fourth k `aheadStep` bytes at `ahead` are prefetched, at least a line, and `ahead` moves on by as
+/// many.
+struct TileTask {
+  var rows, depth: Int
+  var a: UnsafePointer<Float>
+  var rowStep: Int
+  var step = 1
+  var c: UnsafeMutablePointer<Float>
+  var stride: Int
+  var continues: Bool
+  var ahead: UnsafeRawPointer
+  var aheadStep: Int
+}
+
+/// Sums a tile in ascending order of k, each sum being one chain of multiply-adds. The number of rows changes
+/// nothing in the sum of a row.
 @inline(__always)
-private func sumTile<R: TileRows>(
-  _: R.Type, _ depth: Int, _ a: UnsafePointer<Float>, _ step: Int, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ stride: Int, _ continues: Bool,
-  _ ahead: UnsafePointer<Float>, _ aheadStep: Int
-) {
-  var sums = continues ? R(c, stride) : R()
-  var a = a
+private func sum<R: TileRows, B: PanelReader>(_: R.Type, _ tile: TileTask, _ b: B) {
+  let (c, step, rowStep) = (tile.c, tile.step, tile.rowStep)
+  var sums = tile.continues ? R(c, tile.stride) : R()
+  var a = tile.a
   var b = b
-  var ahead = UnsafeRawPointer(ahead)
-  for _ in 0..<depth / 4 {
+  var ahead = tile.ahead
+  var remaining = tile.depth
+  while remaining > 0 {
     platform_prefetch(ahead)
     // With few tiles each has several lines to ask for.
     var line = 64
-    while line < aheadStep {
+    while line < tile.aheadStep {
       platform_prefetch(ahead + line)
       line += 64
     }
-    ahead += aheadStep
-    sums.add(a, load(b), load(b + lanes))
-    sums.add(a + step, load(b + 2 * lanes), load(b + 3 * lanes))
-    sums.add(a + 2 * step, load(b + 4 * lanes), load(b + 5 * lanes))
-    sums.add(a + 3 * step, load(b + 6 * lanes), load(b + 7 * lanes))
-    a += 4 * step
-    b += 8 * lanes
+    ahead += tile.aheadStep
+    // A count that the compiler cannot see: it would unroll four k's, widen all their halves first and keep
+    // them on the stack.
+    for _ in 0..<min(4, remaining) {
+      sums.add(a, rowStep, b.vector(0), b.vector(1))
+      a += step
+      b.advance(by: 2)
+    }
+    remaining -= 4
   }
-  for _ in 0..<depth % 4 {
-    sums.add(a, load(b), load(b + lanes))
-    a += step
-    b += 2 * lanes
-  }
-  sums.store(c, stride)
+  sums.store(c, tile.stride)
 }
 
-/// A tile whose rows lie at `a[k · step + row]`: c = a·b, or c += a·b if it `continues`. For every fourth k
-/// `aheadStep` bytes at `ahead`, at least a line, are prefetched, and `ahead` moves on by as many.
-@inline(never)
-func tile(
-  rows: Int, depth: Int, a: UnsafePointer<Float>, step: Int, b: UnsafePointer<Float>,
-  c: UnsafeMutablePointer<Float>, stride: Int, continues: Bool,
-  ahead: UnsafePointer<Float>, aheadStep: Int
-) {
-  switch rows {
-  case 1: sumTile(Rows1.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-  case 2: sumTile(Rows2.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-  case 3: sumTile(Rows3.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-  case 4: sumTile(Rows4.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-  case 5: sumTile(Rows5.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
+/// Picks the type of a number of rows.
+@inline(__always)
+private func sum<B: PanelReader>(_ tile: TileTask, _ b: B) {
+  switch tile.rows {
+  case 1: sum(Rows1.self, tile, b)
+  case 2: sum(Rows2.self, tile, b)
+  case 3: sum(Rows3.self, tile, b)
+  case 4: sum(Rows4.self, tile, b)
+  case 5: sum(Rows5.self, tile, b)
   #if AVX512
-    case 6: sumTile(Rows6.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 7: sumTile(Rows7.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 8: sumTile(Rows8.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 9: sumTile(Rows9.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 10: sumTile(Rows10.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 11: sumTile(Rows11.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 12: sumTile(Rows12.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    case 13: sumTile(Rows13.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
-    default: sumTile(Rows14.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
+    case 6: sum(Rows6.self, tile, b)
+    case 7: sum(Rows7.self, tile, b)
+    case 8: sum(Rows8.self, tile, b)
+    case 9: sum(Rows9.self, tile, b)
+    case 10: sum(Rows10.self, tile, b)
+    case 11: sum(Rows11.self, tile, b)
+    case 12: sum(Rows12.self, tile, b)
+    case 13: sum(Rows13.self, tile, b)
+    default: sum(Rows14.self, tile, b)
   #else
-    default: sumTile(Rows6.self, depth, a, step, b, c, stride, continues, ahead, aheadStep)
+    default: sum(Rows6.self, tile, b)
   #endif
   }
+}
+
+// The tiles of each reader, compiled once.
+
+extension FloatPanel {
+  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
+}
+
+extension HalfPanel {
+  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
+}
+
+extension WideningPanel {
+  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
 }

@@ -10,27 +10,21 @@ extension Loops {
   @inline(__always) private static var rootHalf: Float { 0.707_106_781 }
   @inline(__always) private static var rootTwo: Float { 1.414_213_56 }
 
-  /// Floats of scratch that the functions below need.
-  package static var winogradScratch: Int { 36 * (tileRows + 1) * lanes }
+  /// Floats of scratch that `winogradInput` and `winogradOutput` need.
+  package static var winogradScratch: Int { 40 * lanes }
 
   // MARK: Inputs
 
-  /// Evaluates some tiles of inputs, no more than a tile of the product has rows, at the 36 points:
-  /// values[point][channel][tile], each point's packed as `packRows` packs rows.
+  /// Evaluates some tiles of inputs at the 36 points: values[point][tile][channel].
   package static func winogradInput(_ task: WinogradInputTask) {
-    let lines = task.scratch  // [line][point of x]
-    let values = task.scratch + 36 * lanes  // [point][tile]
     var channel = 0
     while channel < task.channels {
       let count = min(lanes, task.channels - channel)
       for tile in 0..<task.tiles {
-        evaluateLines(task, tile: task.firstTile + tile, channel, count, into: lines)
-        evaluateColumns(lines, into: values + tile * lanes, pointStep: task.tiles * lanes)
-      }
-      for point in 0..<36 {
-        transpose(
-          values + point * task.tiles * lanes, rows: task.tiles, columns: count,
-          into: task.values + point * task.pointStride + channel * task.tiles)
+        evaluateLines(task, tile: task.firstTile + tile, channel, count, into: task.scratch)
+        evaluateColumns(
+          task.scratch, into: task.values + tile * task.rowStride + channel, pointStep: task.pointStride,
+          count)
       }
       channel += lanes
     }
@@ -64,14 +58,14 @@ extension Loops {
   /// The columns of the lines, at the points of y.
   @inline(__always)
   private static func evaluateColumns(
-    _ lines: UnsafePointer<Float>, into values: UnsafeMutablePointer<Float>, pointStep: Int
+    _ lines: UnsafePointer<Float>, into values: UnsafeMutablePointer<Float>, pointStep: Int, _ count: Int
   ) {
     for x in 0..<6 {
       let column = lines + x * lanes
       @inline(__always) func line(_ y: Int) -> Vector { load(column + y * 6 * lanes) }
       storeSix(
         atPoints(line(0), line(1), line(2), line(3), line(4), line(5)), values + x * pointStep,
-        step: 6 * pointStep)
+        step: 6 * pointStep, count)
     }
   }
 
@@ -94,13 +88,15 @@ extension Loops {
   }
 
   @inline(__always)
-  private static func storeSix(_ six: Six, _ target: UnsafeMutablePointer<Float>, step: Int) {
-    store(six.0, target)
-    store(six.1, target + step)
-    store(six.2, target + 2 * step)
-    store(six.3, target + 3 * step)
-    store(six.4, target + 4 * step)
-    store(six.5, target + 5 * step)
+  private static func storeSix(
+    _ six: Six, _ target: UnsafeMutablePointer<Float>, step: Int, _ count: Int = lanes
+  ) {
+    store(six.0, target, count)
+    store(six.1, target + step, count)
+    store(six.2, target + 2 * step, count)
+    store(six.3, target + 3 * step, count)
+    store(six.4, target + 4 * step, count)
+    store(six.5, target + 5 * step, count)
   }
 
   // MARK: Filters and products
@@ -114,16 +110,21 @@ extension Loops {
     while channel < task.channels {
       let depth = min(task.depth, task.channels - channel)
       let pointFloats = depth * tileColumns + filterGap
-      evaluateFilters(task, channel: channel, depth: depth, pointFloats: pointFloats)
+      if task.weightSize == MemoryLayout<Float>.size {
+        evaluateFilters(FloatPanel.self, task, channel: channel, depth: depth, pointFloats: pointFloats)
+      } else {
+        evaluateFilters(HalfPanel.self, task, channel: channel, depth: depth, pointFloats: pointFloats)
+      }
       for point in 0..<36 {
         let filters = task.filters + point * pointFloats
         forEachTile(of: task.tiles) { first, count in
-          tile(
-            rows: count, depth: depth,
-            a: task.values + point * task.pointStride + first * task.channels + channel * count, step: count,
-            b: filters, c: task.products + point * task.productStride + first * tileColumns,
-            stride: tileColumns, continues: channel > 0,
-            ahead: filters + pointFloats + first * depth * tileColumns / task.tiles, aheadStep: aheadStep)
+          FloatPanel(filters).add(
+            TileTask(
+              rows: count, depth: depth,
+              a: task.values + point * task.pointStride + first * task.channels + channel,
+              rowStep: task.channels, c: task.products + point * task.productStride + first * tileColumns,
+              stride: tileColumns, continues: channel > 0,
+              ahead: filters + pointFloats + first * depth * tileColumns / task.tiles, aheadStep: aheadStep))
         }
       }
       channel += depth
@@ -138,18 +139,18 @@ extension Loops {
 
   /// filters[point][channel][column] from weights [y][x][channel][column].
   @inline(__always)
-  private static func evaluateFilters(
-    _ task: WinogradProductTask, channel: Int, depth: Int, pointFloats: Int
+  private static func evaluateFilters<W: StoredPanel>(
+    _: W.Type, _ task: WinogradProductTask, channel: Int, depth: Int, pointFloats: Int
   ) {
     let tapFloats = task.channels * tileColumns
     var place = 0
     while place < depth * tileColumns {
-      let weights = task.panel + channel * tileColumns + place
+      @inline(__always) func tap(_ index: Int) -> Vector {
+        W(task.panel + (index * tapFloats + channel * tileColumns + place) * task.weightSize).vector(0)
+      }
       // The columns of the filter at the points of y.
       @inline(__always) func column(_ x: Int) -> Six {
-        filterPoints(
-          load(weights + x * tapFloats), load(weights + (3 + x) * tapFloats),
-          load(weights + (6 + x) * tapFloats))
+        filterPoints(tap(x), tap(3 + x), tap(6 + x))
       }
       let (left, middle, right) = (column(0), column(1), column(2))
       let target = task.filters + place
