@@ -34,18 +34,14 @@ public struct Epilogue: Sendable {
 extension Compute {
   /// y = activation(x·W + b) + residual.
   ///
-  /// Every element is one chain of multiply-adds over the inputs in ascending order, then the bias. With pairs of
-  /// all rows, and weights that `fitsStrassen`, seven products of halves do instead of eight.
+  /// Every element is one chain of multiply-adds over the inputs in ascending order, then the bias.
   public func linear(
-    _ x: MatrixView, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue = .init(),
-    pairs: RowPairs? = nil
+    _ x: MatrixView, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue = .init()
   ) throws(KernelError) {
     assert(x.columns == w.inputs && y.columns == w.outputs && x.rows == y.rows)
     assert(epilogue.residual.map { $0.rows == y.rows && $0.columns == y.columns } ?? true)
     guard x.rows > 0, w.outputs > 0 else { return }
-    if let pairs, fitsStrassen(w) {
-      try linearByStrassen(x, pairs, w, into: y, epilogue)
-    } else if let blas {
+    if let blas {
       try linear(x, w, into: y, epilogue, blas)
     } else {
       try product(x, w, into: y, epilogue)

@@ -26,10 +26,6 @@ package struct LoopTable: Sendable {
   /// Floats of scratch that the first and the last of these need, and that a block of filters takes.
   let winogradScratch: Int
   let winogradFilterFloats: @Sendable (_ depth: Int) -> Int
-  let strassenInput: @Sendable (StrassenInputTask) -> Void
-  let strassenProduct: @Sendable (StrassenProductTask) -> Void
-  /// Floats of scratch that sums of weights take.
-  let strassenWeightFloats: @Sendable (_ blockDepth: Int) -> Int
   let layerNorm: @Sendable (LayerNormTask) -> Void
   package let attention: @Sendable (AttentionTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
@@ -54,9 +50,6 @@ package struct LoopTable: Sendable {
     winogradOutput: { Loops.winogradOutput($0) },
     winogradScratch: Loops.winogradScratch,
     winogradFilterFloats: { Loops.winogradFilterFloats(depth: $0) },
-    strassenInput: { Loops.strassenInput($0) },
-    strassenProduct: { Loops.strassenProduct($0) },
-    strassenWeightFloats: { Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { Loops.layerNorm($0) },
     attention: { Loops.attention($0) },
     attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) })
@@ -73,9 +66,6 @@ package struct LoopTable: Sendable {
     winogradOutput: { KernelsAVX2.Loops.winogradOutput($0) },
     winogradScratch: KernelsAVX2.Loops.winogradScratch,
     winogradFilterFloats: { KernelsAVX2.Loops.winogradFilterFloats(depth: $0) },
-    strassenInput: { KernelsAVX2.Loops.strassenInput($0) },
-    strassenProduct: { KernelsAVX2.Loops.strassenProduct($0) },
-    strassenWeightFloats: { KernelsAVX2.Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
     attention: { KernelsAVX2.Loops.attention($0) },
     attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) })
@@ -92,9 +82,6 @@ package struct LoopTable: Sendable {
     winogradOutput: { KernelsAVX512.Loops.winogradOutput($0) },
     winogradScratch: KernelsAVX512.Loops.winogradScratch,
     winogradFilterFloats: { KernelsAVX512.Loops.winogradFilterFloats(depth: $0) },
-    strassenInput: { KernelsAVX512.Loops.strassenInput($0) },
-    strassenProduct: { KernelsAVX512.Loops.strassenProduct($0) },
-    strassenWeightFloats: { KernelsAVX512.Loops.strassenWeightFloats(blockDepth: $0) },
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
     attention: { KernelsAVX512.Loops.attention($0) },
     attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) })

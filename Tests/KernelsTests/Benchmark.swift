@@ -57,7 +57,7 @@ struct Benchmark {
   func products(_ threads: Int) throws {
     for set in [InstructionSet.best] {
       print("\n\(set.name), \(threads) threads; tile in L1: \(column(limit(set))) GFLOP/s a core")
-      print("    M     K     N   own GFLOP/s a core   by halves   OpenBLAS   % of limit")
+      print("    M     K     N   own GFLOP/s a core   OpenBLAS   % of limit")
       let own = try Compute(threads: threads, instructions: set)
       let blas = try Compute(threads: threads, backend: .openBLAS)
       for (inputs, outputs) in [(768, 2304), (768, 768), (768, 3072), (3072, 768)] {
@@ -70,25 +70,21 @@ struct Benchmark {
           let y = Matrix(rows, outputs, gap: 0)
           let work = 2e-9 * Double(rows * inputs * outputs)
           let rounds = max(1, min(copies, Int(4 / work)))
-          func speed(
-            _ compute: Compute, _ weights: [PackedWeights], _ pairs: RowPairs? = nil
-          ) throws -> Double {
+          func speed(_ compute: Compute, _ weights: [PackedWeights]) throws -> Double {
             var next = 0
             let time = try best(10, threads: threads) {
               for _ in 0..<rounds {
-                try compute.linear(x.view, weights[next % copies], into: y.view, pairs: pairs)
+                try compute.linear(x.view, weights[next % copies], into: y.view)
                 next += 1
               }
             }
             return work * Double(rounds) / time
           }
           let (a, b) = (try speed(own, mine), try speed(blas, theirs))
-          let sequences = [Int](repeating: min(rows, 50), count: max(1, rows / 50))
-          let halves = try speed(own, mine, RowPairs(sequences: sequences))
           let share = 100 * a / (limit(set))
           print(
             column(Double(rows), 7), column(Double(inputs), 7), column(Double(outputs), 7), column(a, 10),
-            column(halves, 10), column(b, 10), column(share, 10))
+            column(b, 10), column(share, 10))
           free(x.memory)
           free(y.memory)
         }

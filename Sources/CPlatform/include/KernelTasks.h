@@ -63,35 +63,6 @@ typedef struct WinogradOutputTask {
   float *_Nonnull scratch;
 } WinogradOutputTask;
 
-/* Strassen-Winograd product: sums of some pairs of rows. A pair is an upper and a lower
- * row of x; a lower row of -1 is zero. */
-typedef struct StrassenInputTask {
-  const float *_Nonnull x;
-  ptrdiff_t stride, depth; /* depth: half the inputs */
-  const int32_t *_Nonnull upper;
-  const int32_t *_Nonnull lower;
-  ptrdiff_t pairs;
-  float *_Nonnull values; /* [point][pair][k] */
-  ptrdiff_t pointStride;
-} StrassenInputTask;
-
-/* The seven products of some pairs with a panel of the left half of the columns and
- * one of the right half, added up to outputs. */
-typedef struct StrassenProductTask {
-  const float *_Nonnull values; /* [point][pair][k] */
-  ptrdiff_t pointStride, pairs, depth;
-  const int32_t *_Nonnull upper;
-  const int32_t *_Nonnull lower;
-  const void *_Nonnull left; /* panels: [k of both halves][column of panel] */
-  const void *_Nonnull right;
-  ptrdiff_t weightSize;
-  ptrdiff_t blockDepth;       /* inputs whose weights are added up at a time */
-  float *_Nonnull weights;    /* scratch: strassenWeightFloats(blockDepth) */
-  float *_Nonnull products;   /* scratch: 7 × pairs × panel width */
-  EpilogueTask epilogue;      /* y and residual: row 0, first column of the left panel */
-  ptrdiff_t columnsApart;     /* from the left panel's columns to the right one's */
-} StrassenProductTask;
-
 /* Attention of consecutive queries of one sequence and one head. */
 typedef struct AttentionTask {
   const float *_Nonnull q; /* first query of the share, first column of the head */

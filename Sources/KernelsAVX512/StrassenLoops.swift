@@ -1,1 +1,0 @@
-../Kernels/Loops/StrassenLoops.swift
