@@ -253,7 +253,10 @@ typedef struct swiftclip_model_options {
                            affinity mask and cgroup quota. 0 */
   int32_t instructions; /* SWIFTCLIP_INSTRUCTIONS_...; AUTO */
   int32_t backend;      /* SWIFTCLIP_BACKEND_...; OWN */
-  int32_t reserved;     /* 0 */
+  int32_t exact_order;  /* 1: every sum is added in ascending order, as a plain loop would; slower where
+                           the library saves multiplications by adding otherwise (convolutions of
+                           3 x 3 by Winograd's algorithm, whose error is twice as large and far below
+                           1e-5). 0. Was `reserved` before 1.1.0, always 0 */
   const char *vocabulary; /* path of merges.txt or bpe_simple_vocab_16e6.txt[.gz]; NULL: looked for
                              beside the model and in its metadata. NULL */
   const swiftclip_preprocess_options *preprocess; /* NULL: the defaults. Read when the model is

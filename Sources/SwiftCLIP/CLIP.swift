@@ -27,6 +27,8 @@ public final class CLIP: Sendable {
     /// nil: the best that the processor has.
     public var instructions: InstructionSet?
     public var backend = Backend.own
+    /// Add in ascending order only.
+    public var exactOrder = false
     public var vocabularyPath: String?
     /// Its `imageSize` is replaced by the model's; `imageSize` below says what the user asked for.
     public var preprocessing = PreprocessOptions()
@@ -38,7 +40,9 @@ public final class CLIP: Sendable {
   init(_ towers: Towers, _ vocabulary: Vocabulary?, _ options: Options) throws(CLIPError) {
     let threads = options.threads > 0 ? options.threads : Compute.allowedThreads
     let compute = try converting { () throws(KernelError) in
-      try Compute(threads: threads, instructions: options.instructions, backend: options.backend)
+      try Compute(
+        threads: threads, instructions: options.instructions, backend: options.backend,
+        exactOrder: options.exactOrder)
     }
     self.compute = compute
     image = try towers.image.map { (tower) throws(CLIPError) in try ImageEncoder(tower, compute) }

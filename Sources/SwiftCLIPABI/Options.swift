@@ -127,9 +127,11 @@ extension swiftclip_model_options: SizedOptions {
     guard unsafe (0...1024).contains(options.threads) else {
       throw .argument("threads is \(unsafe options.threads). It must be 1 to 1024, or 0 for all cores.")
     }
-    guard unsafe options.reserved == 0 else {
-      throw .argument("reserved must be 0. Call the init function first.")
+    guard unsafe (0...1).contains(options.exact_order) else {
+      throw .argument(
+        "exact_order is \(unsafe options.exact_order), and must be 0 or 1. Call the init function first.")
     }
+    result.exactOrder = unsafe options.exact_order == 1
     result.threads = unsafe Int(options.threads)
     if unsafe options.instructions != SWIFTCLIP_INSTRUCTIONS_AUTO {
       guard let set = unsafe InstructionSet(rawValue: Int(options.instructions)) else {

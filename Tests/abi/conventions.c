@@ -449,7 +449,7 @@ static void opening(const char *folder) {
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.threads = 1025);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.instructions = 4);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.backend = 2);
-  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.reserved = 1);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.exact_order = 2);
   WITH(SWIFTCLIP_IO_ERROR, options.vocabulary = "no/such/merges.txt");
   swiftclip_preprocess_options preprocess;
   swiftclip_preprocess_options_init(&preprocess, sizeof preprocess);

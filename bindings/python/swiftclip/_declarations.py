@@ -66,7 +66,7 @@ class ModelOptions(ctypes.Structure):
         ("threads", c_int32),
         ("instructions", c_int32),
         ("backend", c_int32),
-        ("reserved", c_int32),
+        ("exact_order", c_int32),
         ("vocabulary", c_char_p),
         ("preprocess", POINTER(PreprocessOptions)),
     ]
