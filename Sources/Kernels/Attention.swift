@@ -4,14 +4,19 @@ import CPlatform
 public struct Sequence: Sendable {
   /// First row of its queries, and how many.
   public var queryRow, queryCount: Int
-  /// First row of its keys and values, and how many.
-  public var keyRow, keyCount: Int
+  /// Where its keys and values lie, in their order. Several runs where sequences share their beginnings.
+  public private(set) var runs: [KeyRun]
+  public private(set) var keyCount: Int
 
   public init(queryRow: Int, queryCount: Int, keyRow: Int, keyCount: Int) {
+    self.init(queryRow: queryRow, queryCount: queryCount, runs: [KeyRun(row: keyRow, count: keyCount)])
+  }
+
+  public init(queryRow: Int, queryCount: Int, runs: [KeyRun]) {
     self.queryRow = queryRow
     self.queryCount = queryCount
-    self.keyRow = keyRow
-    self.keyCount = keyCount
+    self.runs = runs
+    keyCount = runs.reduce(0) { $0 + $1.count }
   }
 }
 
@@ -47,16 +52,17 @@ extension Compute {
         guard count > 0 else { return }
         assert(sequence.keyCount >= (causal ? sequence.queryCount : 1))
         let row = sequence.queryRow + first
-        loops.attention(
-          AttentionTask(
-            q: q.pointer + row * q.stride + column,
-            k: k.pointer + sequence.keyRow * k.stride + column,
-            v: v.pointer + sequence.keyRow * v.stride + column,
-            out: out.pointer + row * out.stride + column,
-            qStride: q.stride, kStride: k.stride, vStride: v.stride, outStride: out.stride,
-            queries: count, keys: sequence.keyCount, width: headWidth,
-            visible: causal ? sequence.keyCount - sequence.queryCount + first + 1 : sequence.keyCount,
-            scale: scale, scratch: memory + slot * floats))
+        sequence.runs.withUnsafeBufferPointer { runs in
+          guard let runs = runs.baseAddress else { return }
+          loops.attention(
+            AttentionTask(
+              q: q.pointer + row * q.stride + column, k: k.pointer + column, v: v.pointer + column,
+              out: out.pointer + row * out.stride + column,
+              qStride: q.stride, kStride: k.stride, vStride: v.stride, outStride: out.stride, runs: runs,
+              queries: count, keys: sequence.keyCount, width: headWidth,
+              visible: causal ? sequence.keyCount - sequence.queryCount + first + 1 : sequence.keyCount,
+              scale: scale, scratch: memory + slot * floats))
+        }
       }
     }
   }

@@ -63,13 +63,19 @@ typedef struct WinogradOutputTask {
   float *_Nonnull scratch;
 } WinogradOutputTask;
 
+/* Rows of k and v that follow each other in memory and in a sequence. */
+typedef struct KeyRun {
+  ptrdiff_t row, count;
+} KeyRun;
+
 /* Attention of consecutive queries of one sequence and one head. */
 typedef struct AttentionTask {
   const float *_Nonnull q; /* first query of the share, first column of the head */
-  const float *_Nonnull k;
+  const float *_Nonnull k; /* row 0, first column of the head */
   const float *_Nonnull v;
   float *_Nonnull out;
   ptrdiff_t qStride, kStride, vStride, outStride;
+  const KeyRun *_Nonnull runs; /* the sequence's keys and values, `keys` in all */
   ptrdiff_t queries, keys, width;
   ptrdiff_t visible; /* keys that the first query sees; each next one sees one more, up to `keys` */
   float scale;

@@ -49,17 +49,35 @@ extension Loops {
     var target = packed
     while column < task.width {
       let columns = min(tileColumns, task.width - column)
-      for key in 0..<count {
-        let source = task.v + key * task.vStride + column
-        if columns == tileColumns {
-          store(load(source), target)
-          store(load(source + lanes), target + lanes)
-        } else {
-          for i in 0..<tileColumns { target[i] = i < columns ? source[i] : 0 }
+      forEachRun(of: count, task) { row, _, keys in
+        for key in row..<row + keys {
+          let source = task.v + key * task.vStride + column
+          if columns == tileColumns {
+            store(load(source), target)
+            store(load(source + lanes), target + lanes)
+          } else {
+            for i in 0..<tileColumns { target[i] = i < columns ? source[i] : 0 }
+          }
+          target += tileColumns
         }
-        target += tileColumns
       }
       column += tileColumns
+    }
+  }
+
+  /// The first `count` keys of the sequence, run by run: the run's first row, how many keys came before it, and how
+  /// many it has.
+  @inline(__always)
+  private static func forEachRun(
+    of count: Int, _ task: AttentionTask, _ body: (_ row: Int, _ before: Int, _ keys: Int) -> Void
+  ) {
+    var run = task.runs
+    var before = 0
+    while before < count {
+      let keys = min(run[0].count, count - before)
+      body(run[0].row, before, keys)
+      before += keys
+      run += 1
     }
   }
 
@@ -69,12 +87,14 @@ extension Loops {
     _ task: AttentionTask, _ queries: UnsafePointer<Float>, visible: Int,
     into scores: UnsafeMutablePointer<Float>
   ) {
-    forEachTile(of: visible) { first, count in
-      FloatPanel(queries).add(
-        TileTask(
-          rows: count, depth: task.width, a: task.k + first * task.kStride, rowStep: task.kStride,
-          c: scores + first * tileColumns, stride: tileColumns, continues: false, ahead: queries,
-          aheadStep: 0))
+    forEachRun(of: visible, task) { row, before, keys in
+      forEachTile(of: keys) { first, count in
+        FloatPanel(queries).add(
+          TileTask(
+            rows: count, depth: task.width, a: task.k + (row + first) * task.kStride, rowStep: task.kStride,
+            c: scores + (before + first) * tileColumns, stride: tileColumns, continues: false, ahead: queries,
+            aheadStep: 0))
+      }
     }
   }
 
