@@ -37,8 +37,8 @@ struct Benchmark {
     let y = Matrix(2 * rows, loops.panelColumns, gap: 0)
     let zero = Matrix(1, loops.panelColumns, gap: 0) { _, _ in 0 }
     let task = ProductTask(
-      a: a.memory, panels: b.memory, ahead: b.memory, partial: y.memory + rows * loops.panelColumns,
-      rows: rows,
+      a: a.memory, panels: b.memory, weightSize: 4, ahead: b.memory,
+      partial: y.memory + rows * loops.panelColumns, widened: y.memory, rows: rows,
       inputs: depth, depth: depth, panelCount: 1, columns: loops.panelColumns,
       epilogue: EpilogueTask(
         bias: zero.memory, residual: nil, residualStride: 0, y: y.memory, yStride: loops.panelColumns,

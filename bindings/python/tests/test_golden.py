@@ -17,9 +17,10 @@ def test_what_the_model_is(model):
 
 def test_describe_names_what_was_recognised(model):
     described = model.describe()
-    assert {"instructions", "backend", "threads", "embed_dim", "logit_scale", "image", "text", "vocabulary"} <= set(
-        described
-    )
+    assert set(described) == {
+        "instructions", "backend", "threads", "embed_dim", "logit_scale", "image", "text", "vocabulary",
+        "weight_storage",
+    }
     assert described["embed_dim"] == 256
     assert described["threads"] == model.threads
     assert isinstance(described["image"], dict) and isinstance(described["text"], dict)
