@@ -31,6 +31,8 @@ public final class CLIP: Sendable {
     /// Its `imageSize` is replaced by the model's; `imageSize` below says what the user asked for.
     public var preprocessing = PreprocessOptions()
     public var imageSize: Int?
+    /// False in tests only, which compare: weights are held as float32, whatever they are.
+    var keepsHalves = true
     public init() {}
   }
 
@@ -38,7 +40,9 @@ public final class CLIP: Sendable {
   init(_ towers: Towers, _ vocabulary: Vocabulary?, _ options: Options) throws(CLIPError) {
     let threads = options.threads > 0 ? options.threads : Compute.allowedThreads
     let compute = try converting { () throws(KernelError) in
-      try Compute(threads: threads, instructions: options.instructions, backend: options.backend)
+      try Compute(
+        threads: threads, instructions: options.instructions, backend: options.backend,
+        keepsHalves: options.keepsHalves)
     }
     self.compute = compute
     image = try towers.image.map { (tower) throws(CLIPError) in try ImageEncoder(tower, compute) }

@@ -24,6 +24,8 @@ def test_describe_names_what_was_recognised(model):
     assert described["embed_dim"] == 256
     assert described["threads"] == model.threads
     assert isinstance(described["image"], dict) and isinstance(described["text"], dict)
+    # The matrices of this model are float16 numbers; its biases, gains and positions stay float32.
+    assert described["weight_storage"] == {"float16": 4083712, "float32": 39424}
 
 
 def test_image_embeddings(model, golden, paths):
