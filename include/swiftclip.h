@@ -284,7 +284,9 @@ SWIFTCLIP_API swiftclip_status swiftclip_model_options_init(
  * Files are mapped while this call runs and not needed afterwards. A file that is
  * truncated by another process during the call can raise SIGBUS; copy it first if
  * you cannot rule that out. External data is read only from inside the folder of its
- * ONNX file. Takes time and memory in proportion to the weights.
+ * ONNX file. Takes time and memory in proportion to the weights. A matrix whose every
+ * number is exactly that of a float16, as in files made from the official weights, is
+ * held as float16 and computed with as float32: half the memory, the same bits.
  * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, OUT_OF_MEMORY. */
 SWIFTCLIP_API swiftclip_status swiftclip_model_open(
     const char *path, const swiftclip_model_options *options, swiftclip_model **model);
@@ -328,7 +330,9 @@ SWIFTCLIP_API float swiftclip_model_logit_scale(const swiftclip_model *model);
 SWIFTCLIP_API size_t swiftclip_model_threads(const swiftclip_model *model);
 
 /* What was recognised, as JSON: {"instructions", "backend", "threads", "embed_dim",
- * "logit_scale", "image": {...} or null, "text": {...} or null, "vocabulary"}.
+ * "logit_scale", "image": {...} or null, "text": {...} or null, "vocabulary",
+ * "weight_storage": {"float16": n, "float32": n}}. The last, since 1.1.0, says how many
+ * parameters are held in which way; see swiftclip_model_open.
  *   json      out, NUL-terminated; may be NULL when capacity is 0
  *   capacity  bytes at json
  *   length    out, bytes of the JSON without the NUL; may be NULL. Written also when the

@@ -21,7 +21,8 @@ extension Compute {
 }
 
 extension ElementType {
-  fileprivate func copy(_ source: UnsafeRawPointer, _ count: Int, to target: UnsafeMutablePointer<Float>) {
+  /// Copies dense numbers, which may be misaligned, to floats.
+  func copy(_ source: UnsafeRawPointer, _ count: Int, to target: UnsafeMutablePointer<Float>) {
     switch self {
     case .float32:
       UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * size)

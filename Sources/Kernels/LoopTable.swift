@@ -15,8 +15,8 @@ package struct LoopTable: Sendable {
   /// Rows per row block: a block of packed rows (rows × depth) is to stay in the second-level cache.
   let blockRows: Int
 
-  let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
-  let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
+  package let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  package let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
   package let product: @Sendable (ProductTask) -> Void
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void

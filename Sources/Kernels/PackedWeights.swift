@@ -48,6 +48,7 @@ public final class PackedWeights: Sendable {
   public let storage: WeightStorage
   /// One per column, zero where none was given.
   let bias: AlignedBuffer
+  public let hasBias: Bool
   let panelColumns: Int
   public let inputs, outputs: Int
 
@@ -67,10 +68,13 @@ public final class PackedWeights: Sendable {
     weights.address + (panel * inputs + input) * panelColumns * storage.size
   }
 
-  init(inputs: Int, outputs: Int, panelColumns: Int, storage: WeightStorage) throws(KernelError) {
+  init(
+    inputs: Int, outputs: Int, panelColumns: Int, hasBias: Bool, storage: WeightStorage
+  ) throws(KernelError) {
     self.inputs = inputs
     self.outputs = outputs
     self.panelColumns = panelColumns
+    self.hasBias = hasBias
     self.storage = storage
     let panels = outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1
     let (columns, first) = panels.multipliedReportingOverflow(by: panelColumns)
@@ -117,7 +121,7 @@ extension Compute {
     let isPlain = blas != nil
     let packed = try PackedWeights(
       inputs: inputs, outputs: outputs, panelColumns: isPlain ? max(outputs, 1) : loops.panelColumns,
-      storage: storage)
+      hasBias: bias != nil, storage: storage)
     for output in 0..<packed.bias.count {
       packed.bias.pointer[output] = output < outputs ? bias?[output] ?? 0 : 0
     }

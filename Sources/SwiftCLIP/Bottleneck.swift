@@ -14,6 +14,7 @@ struct Bottleneck: Sendable {
   let downsample: Convolution?
   /// Side and stride of the average pools; 1: none.
   let stride: Int
+  var convolutions: [Convolution] { [conv1, conv2, conv3] + (downsample.map { [$0] } ?? []) }
 
   init(_ block: ONNXImport.Bottleneck, named name: String, _ compute: Compute) throws(CLIPError) {
     conv1 = try Convolution(block.conv1, named: "\(name).conv1", compute)

@@ -33,6 +33,8 @@ public final class CLIP: Sendable {
     /// Its `imageSize` is replaced by the model's; `imageSize` below says what the user asked for.
     public var preprocessing = PreprocessOptions()
     public var imageSize: Int?
+    /// False in tests only, which compare: weights are held as float32, whatever they are.
+    var keepsHalves = true
     public init() {}
   }
 
@@ -42,7 +44,7 @@ public final class CLIP: Sendable {
     let compute = try converting { () throws(KernelError) in
       try Compute(
         threads: threads, instructions: options.instructions, backend: options.backend,
-        exactOrder: options.exactOrder)
+        exactOrder: options.exactOrder, keepsHalves: options.keepsHalves)
     }
     self.compute = compute
     image = try towers.image.map { (tower) throws(CLIPError) in try ImageEncoder(tower, compute) }

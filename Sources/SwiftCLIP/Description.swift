@@ -10,6 +10,10 @@ extension CLIP {
       ("image", image.map(\.description) ?? .null),
       ("text", text.map(\.description) ?? .null),
       ("vocabulary", tokenizer.map { .number($0.vocabularySize) } ?? .null),
+      (
+        "weight_storage",
+        .object([("float16", .number(weightCounts.float16)), ("float32", .number(weightCounts.float32))])
+      ),
     ]).text
   }
 }

@@ -11,7 +11,7 @@ struct TextTransformer: Sendable {
   let width: Int
   let embedDim: Int
 
-  let tokenEmbedding: Parameters  // (vocabulary, width)
+  let tokenEmbedding: EmbeddingTable  // (vocabulary, width)
   let positions: Parameters  // (context, width)
   let transformer: Transformer
   let lnFinal: LayerNorm
@@ -25,7 +25,8 @@ struct TextTransformer: Sendable {
     vocabularySize = tower.vocabularySize
     width = tower.width
     embedDim = tower.embedDim
-    tokenEmbedding = try Parameters(tower.tokenEmbedding, named: "text.token_embedding", compute)
+    tokenEmbedding = try EmbeddingTable(
+      tower.tokenEmbedding, width: tower.width, named: "text.token_embedding", compute)
     positions = try Parameters(tower.positions, named: "text.positions", compute)
     transformer = try Transformer(tower.blocks, width: tower.width, named: "text.blocks", compute)
     lnFinal = try LayerNorm(tower.finalNorm, named: "text.ln_final", compute)
@@ -51,9 +52,9 @@ struct TextTransformer: Sendable {
     for (text, span) in spans.enumerated() {
       for position in 0..<span.count {
         let id = unsafe Int(tokens[text * contextLength + position])
-        unsafe add(
-          tokenEmbedding.row(id, width: width), positions.row(position, width: width),
-          into: x.view.pointer + (span.start + position) * width, width)
+        let row = unsafe x.view.pointer + (span.start + position) * width
+        unsafe tokenEmbedding.copyRow(id, to: row, compute)
+        unsafe add(row, positions.row(position, width: width), into: row, width)
       }
     }
     try transformer(x.view, spans, into: pooled.view, workspace, compute)  // (texts, width)
