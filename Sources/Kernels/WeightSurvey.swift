@@ -5,29 +5,32 @@ public struct WeightSurvey: Sendable {
   /// models to share it.
   public private(set) var digest: UInt64 = 0
   /// Whether no number is NaN or infinite.
-  public var isFinite: Bool { largest < 0x7f80_0000 }
+  public private(set) var isFinite = true
   /// Whether every number is one that float16 can hold.
   public private(set) var isExactlyHalf = true
-  /// The bits of the largest magnitude.
-  private var largest: UInt32 = 0
 
   /// - Parameter base: element [0, 0, …]; need not be aligned.
   /// - Parameter strides: in elements; element [i, j, …] lies `i · strides[0] + j · strides[1] + …` on.
   public init(_ base: UnsafeRawPointer, _ type: ElementType, shape: [Int], strides: [Int]) {
-    // Axes are walked in the order in which they lie in memory; the digest does not depend on it.
     var axes: [Axis] = []
     var run = 1
     for (size, stride) in zip(shape, strides).reversed() {
-      axes.append(Axis(size: size, stride: stride, place: run))
+      if let inner = axes.last, stride == inner.size * inner.stride, run == inner.size * inner.place {
+        axes[axes.count - 1].size *= size
+      } else if size > 1 {
+        axes.append(Axis(size: size, stride: stride, place: run))
+      }
       run *= size
     }
+    // Axes are walked in the order in which they lie in memory; the digest does not depend on it.
     axes.sort { $0.stride < $1.stride }
+    if axes.isEmpty { axes.append(Axis(size: run, stride: 0, place: 0)) }
     walk(base, type, axes[...], at: 0, place: 0)
     digest = WeightSurvey.mixed(digest &+ UInt64(run))
   }
 
   private struct Axis {
-    let size: Int
+    var size: Int
     let stride: Int
     /// Row-major distance from one index to the next.
     let place: Int
@@ -36,8 +39,7 @@ public struct WeightSurvey: Sendable {
   private mutating func walk(
     _ base: UnsafeRawPointer, _ type: ElementType, _ axes: ArraySlice<Axis>, at offset: Int, place: Int
   ) {
-    guard let axis = axes.last else { return numbers(base, type, Axis(size: 1, stride: 0, place: 0), offset, place) }
-    if axes.count == 1 { return numbers(base, type, axis, offset, place) }
+    guard axes.count > 1, let axis = axes.last else { return numbers(base, type, axes[axes.startIndex], offset, place) }
     for index in 0..<axis.size {
       walk(base, type, axes.dropLast(), at: offset + index * axis.stride, place: place + index * axis.place)
     }
@@ -52,7 +54,11 @@ public struct WeightSurvey: Sendable {
       while done < axis.size {
         let count = min(piece.count, axis.size - done)
         let first = base + (offset + done * axis.stride) * type.size
-        for index in 0..<count { piece[index] = type.floatBits(first, at: index * axis.stride) }
+        if type == .float32 && axis.stride == 1 {
+          UnsafeMutableRawPointer(piece.baseAddress!).copyMemory(from: first, byteCount: 4 * count)
+        } else {
+          for index in 0..<count { piece[index] = type.floatBits(first, at: index * axis.stride) }
+        }
         add(piece.baseAddress!, count, place: place + done * axis.place, step: axis.place)
         done += count
       }
@@ -60,38 +66,44 @@ public struct WeightSurvey: Sendable {
   }
 
   private mutating func add(_ bits: UnsafePointer<UInt32>, _ count: Int, place: Int, step: Int) {
-    var key = UInt64(place) &* WeightSurvey.odd
-    let next = UInt64(step) &* WeightSurvey.odd
-    var sum: UInt64 = 0
+    // Products of the number with its place mixed in, in two ways: any order of summation gives the same.
+    let (odd, other) = (UInt32(0x9e37_79b9), UInt32(0x85eb_ca6b))
+    var (first, second) = (UInt32(truncatingIfNeeded: place) &* odd, UInt32(truncatingIfNeeded: place) &* other)
+    let (next, after) = (UInt32(truncatingIfNeeded: step) &* odd, UInt32(truncatingIfNeeded: step) &* other)
+    var (sum, endless) = (UInt64(0), UInt32(0))
     for index in 0..<count {
-      sum &+= WeightSurvey.mixed(key &+ UInt64(bits[index]))
-      key &+= next
+      let number = bits[index]
+      sum &+= UInt64(number &+ first) &* UInt64(number ^ second)
+      // Reaches the sign bit where the exponent is the one of NaN and infinity.
+      endless |= (number & 0x7fff_ffff) &+ 0x0080_0000
+      first &+= next
+      second &+= after
     }
     digest &+= sum
+    isFinite = isFinite && endless >> 31 == 0
+    isExactlyHalf = isExactlyHalf && WeightSurvey.areHalves(bits, count)
+  }
 
-    var (all, most) = (UInt32(0), UInt32(0))
-    var hasSubnormalHalf = false
+  private static func areHalves(_ bits: UnsafePointer<UInt32>, _ count: Int) -> Bool {
+    var (all, large, small) = (UInt32(0), UInt32(0), UInt32(0))
     for index in 0..<count {
       let magnitude = bits[index] & 0x7fff_ffff
       all |= magnitude
-      most = max(most, magnitude)
-      // Below the smallest normal half, 2⁻¹⁴, and not zero.
-      hasSubnormalHalf = hasSubnormalHalf || magnitude &- 1 < 0x387f_ffff
+      // Reach the sign bit at 65,536 and more, and below 2⁻¹⁴, the smallest normal half.
+      large |= magnitude &+ 0x3880_0000
+      small |= magnitude &- 0x3880_0000
     }
-    largest = max(largest, most)
-    guard isExactlyHalf else { return }
-    // Ten bits of mantissa, and at most 65,504.
-    isExactlyHalf = all & 0x1fff == 0 && most <= 0x477f_e000
-    if isExactlyHalf && hasSubnormalHalf {
-      for index in 0..<count {
-        // Subnormal halves are multiples of 2⁻²⁴.
-        let steps = Float(bitPattern: bits[index] & 0x7fff_ffff) * 0x1p24
-        if steps < 1024, steps != Float(Int32(steps)) { isExactlyHalf = false }
-      }
+    // A half has ten bits of mantissa.
+    if all & 0x1fff != 0 || large >> 31 != 0 { return false }
+    if small >> 31 == 0 { return true }
+    // Subnormal halves are multiples of 2⁻²⁴: adding 2²³ rounds to integers.
+    var wrong = UInt32(0)
+    for index in 0..<count {
+      let steps = Float(bitPattern: bits[index] & 0x7fff_ffff) * 0x1p24
+      wrong |= steps < 1024 && steps + 0x1p23 - 0x1p23 != steps ? 1 : 0
     }
+    return wrong == 0
   }
-
-  private static let odd: UInt64 = 0x9e37_79b9_7f4a_7c15
 
   @inline(__always)
   private static func mixed(_ value: UInt64) -> UInt64 {
