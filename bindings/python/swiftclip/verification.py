@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ._errors import Status, bad_argument, error_for
+from ._errors import Status, SwiftCLIPError, bad_argument, error_for
 from .inspection import Inspection, Tower, inspect
 from .loading import Path, load
 from .model import Model
@@ -89,12 +89,13 @@ def verify(
             "pip install onnxruntime."
         )  # fmt: skip
     found = inspect(path, textual)
+    limit = _limit(found) if limit is None else limit
     samples = _Samples(found, seed)
     agreements: List[Agreement] = []
     with load(path, textual, threads=threads) as model:
         for file in dict.fromkeys(tower.file for tower in (found.image, found.text) if tower is not None):
-            agreements += _compared(file, found, samples, model)
-    return Verification(tuple(agreements), _limit(found) if limit is None else limit)
+            agreements += _compared(file, found, samples, model, limit)
+    return Verification(tuple(agreements), limit)
 
 
 def _limit(found: Inspection) -> float:
@@ -197,14 +198,25 @@ def _dtype(name: str, file: str) -> Any:
     return known[name]
 
 
-def _compared(file: str, found: Inspection, samples: _Samples, model: Model) -> Iterator[Agreement]:
+def _compared(file: str, found: Inspection, samples: _Samples, model: Model, limit: float) -> List[Agreement]:
+    """The towers of one file. Of several inputs that could be the tokens, the first with which all agree, or else the
+    one with which most does."""
     graph = _Graph(file, model.threads)
     best: List[Agreement] = []
+    refusal: Optional[SwiftCLIPError] = None
     for tokens in graph.tokens or [None]:
-        agreements = _answers(graph, tokens, found, samples, model, file)
+        try:
+            agreements = _answers(graph, tokens, found, samples, model, file)
+        except SwiftCLIPError as error:
+            refusal = refusal or error
+            continue
         if not best or _worst(agreements) < _worst(best):
             best = agreements
-    return iter(best)
+        if _worst(best) <= limit:
+            break
+    if not best and refusal is not None:
+        raise refusal
+    return best
 
 
 def _worst(agreements: List[Agreement]) -> float:
@@ -245,12 +257,11 @@ def _answers(
                 collected.setdefault(f"{role} {output}", []).append((ours[role], made))
             elif role == "both" and len(ours) == 2:
                 logits = model.logit_scale * _unit(ours["image"]) @ _unit(ours["text"]).T
-                if made.shape == logits.shape and made.shape != logits.T.shape:
-                    collected.setdefault(f"logits {output}", []).append((logits, made))
-                elif made.shape == logits.T.shape:
-                    turned = np.abs(made - logits.T).sum() < np.abs(made - logits).sum() \
-                        if made.shape == logits.shape else True  # fmt: skip
-                    collected.setdefault(f"logits {output}", []).append((logits.T if turned else logits, made))
+                # One row for each picture or for each text; where there are as many of both, what is nearer.
+                fitting = [each for each in (logits, logits.T) if each.shape == made.shape]
+                if fitting:
+                    nearest = min(fitting, key=lambda each: float(np.abs(made - each).sum()))
+                    collected.setdefault(f"logits {output}", []).append((nearest, made))
     return _chosen(collected, wanted, model.logit_scale, file)
 
 
