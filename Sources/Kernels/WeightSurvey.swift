@@ -39,7 +39,9 @@ public struct WeightSurvey: Sendable {
   private mutating func walk(
     _ base: UnsafeRawPointer, _ type: ElementType, _ axes: ArraySlice<Axis>, at offset: Int, place: Int
   ) {
-    guard axes.count > 1, let axis = axes.last else { return numbers(base, type, axes[axes.startIndex], offset, place) }
+    guard axes.count > 1, let axis = axes.last else {
+      return numbers(base, type, axes[axes.startIndex], offset, place)
+    }
     for index in 0..<axis.size {
       walk(base, type, axes.dropLast(), at: offset + index * axis.stride, place: place + index * axis.place)
     }
@@ -68,7 +70,9 @@ public struct WeightSurvey: Sendable {
   private mutating func add(_ bits: UnsafePointer<UInt32>, _ count: Int, place: Int, step: Int) {
     // Products of the number with its place mixed in, in two ways: any order of summation gives the same.
     let (odd, other) = (UInt32(0x9e37_79b9), UInt32(0x85eb_ca6b))
-    var (first, second) = (UInt32(truncatingIfNeeded: place) &* odd, UInt32(truncatingIfNeeded: place) &* other)
+    var (first, second) = (
+      UInt32(truncatingIfNeeded: place) &* odd, UInt32(truncatingIfNeeded: place) &* other
+    )
     let (next, after) = (UInt32(truncatingIfNeeded: step) &* odd, UInt32(truncatingIfNeeded: step) &* other)
     var (sum, endless) = (UInt64(0), UInt32(0))
     for index in 0..<count {

@@ -20,7 +20,9 @@ extension ModelRecord {
     let constants = graph.initializers.map(\.name)
     func some(_ part: String) -> Bool { constants.contains { Origin.holds($0, part) } }
 
-    if metadata["model"] != nil, made == ["image_features"] || made == ["text_features"] { return "swiftclip" }
+    if metadata["model"] != nil, made == ["image_features"] || made == ["text_features"] {
+      return "swiftclip"
+    }
     if given.isSuperset(of: ["pixel_values", "input_ids"]) { return "Hugging Face Optimum (both towers)" }
     if given == ["IMAGE", "TEXT"], made.contains(where: { $0.hasPrefix("LOGITS_PER_") }) {
       return "IMAGE and TEXT to LOGITS_PER_*"
@@ -30,7 +32,8 @@ extension ModelRecord {
     {
       return "immich"
     }
-    if !given.isDisjoint(with: ["pixel_values", "input_ids"]) || some("vision_model.") || some("text_model.") {
+    if !given.isDisjoint(with: ["pixel_values", "input_ids"]) || some("vision_model.") || some("text_model.")
+    {
       return "Hugging Face"
     }
     if some("resblocks.") || some("attnpool.") { return "openai/CLIP or open_clip" }

@@ -76,7 +76,8 @@ extension CLIP {
   }
 
   static func missing(_ path: String, _ reason: String) -> CLIPError {
-    CLIPError(.io, "\(path) cannot be opened: \(reason). Give an ONNX file, or a directory with one per tower.")
+    CLIPError(
+      .io, "\(path) cannot be opened: \(reason). Give an ONNX file, or a directory with one per tower.")
   }
 
   /// Opens one file per tower; either may be nil.
