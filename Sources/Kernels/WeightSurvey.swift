@@ -23,7 +23,11 @@ public struct WeightSurvey: Sendable {
       run *= size
     }
     // Axes are walked in the order in which they lie in memory; the digest does not depend on it.
-    axes.sort { $0.stride < $1.stride }
+    for last in axes.indices.dropFirst() {
+      for index in stride(from: last, to: 0, by: -1) where axes[index].stride < axes[index - 1].stride {
+        axes.swapAt(index, index - 1)
+      }
+    }
     if axes.isEmpty { axes.append(Axis(size: run, stride: 0, place: 0)) }
     walk(base, type, axes[...], at: 0, place: 0)
     digest = WeightSurvey.mixed(digest &+ UInt64(run))

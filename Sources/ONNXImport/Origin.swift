@@ -52,20 +52,25 @@ extension Origin {
 
 extension GraphRecord {
   fileprivate var matrixTypes: [(type: String, count: Int)] {
-    var counts: [Int: Int] = [:]
-    let constants = nodes.flatMap { $0.attributes.values.compactMap(\.tensor) }
-    for tensor in initializers + constants where tensor.shape.count >= 2 {
-      guard let count = try? checkedCount(tensor.shape) else { continue }
-      counts[tensor.type, default: 0] &+= count
+    // Indices, shapes and masks of booleans are no weights.
+    let kinds: [ElementType] = [.float32, .float16, .bfloat16, .float64, .int8, .uint8, .int16, .uint16]
+    var counts = [Int](repeating: 0, count: kinds.count)
+    func add(_ tensor: TensorRecord) {
+      guard tensor.shape.count >= 2, let kind = kinds.firstIndex(where: { $0.rawValue == tensor.type }),
+        let count = try? checkedCount(tensor.shape)
+      else { return }
+      counts[kind] &+= count
     }
-    // Indices, masks of booleans and shapes are no weights.
-    let weights = counts.compactMap { number, count -> (type: String, count: Int)? in
-      switch ElementType(rawValue: number) {
-      case nil, .bool, .int32, .int64, .uint32, .uint64: nil
-      case let type?: ("\(type)", count)
-      }
+    for tensor in initializers { add(tensor) }
+    for node in nodes {
+      if let tensor = node.attributes["value"]?.tensor { add(tensor) }
     }
-    return weights.sorted { ($0.count, $1.type) > ($1.count, $0.type) }
+    var result: [(type: String, count: Int)] = []
+    while let largest = counts.max(), largest > 0, let kind = counts.firstIndex(of: largest) {
+      result.append(("\(kinds[kind])", largest))
+      counts[kind] = 0
+    }
+    return result
   }
 }
 

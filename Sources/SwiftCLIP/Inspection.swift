@@ -3,9 +3,14 @@ import ONNXImport
 /// What a model's files hold, told without packing a weight: they are mapped, and read once.
 public struct Inspection: Sendable {
   /// A tower's file and what is in it.
-  private struct Source {
+  private final class Source {
     let path: String
     let model: ImportedModel
+
+    init(_ path: String) throws(CLIPError) {
+      self.path = path
+      model = try Towers.importing(path)
+    }
   }
 
   /// The findings as JSON; see swiftclip_inspect.
@@ -24,7 +29,7 @@ public struct Inspection: Sendable {
         let layout = try Layout(directory: path)
         try self.init(visual: layout.visual, textual: layout.textual)
       case .file:
-        let source = Source(path: path, model: try Towers.importing(path))
+        let source = try Source(path)
         try self.init(
           source.model.image.map { _ in source }, source.model.text.map { _ in source }, Towers(source.model))
       }
@@ -34,13 +39,8 @@ public struct Inspection: Sendable {
   }
 
   private init(visual: String?, textual: String?) throws(CLIPError) {
-    let image = try visual.map { (path) throws(CLIPError) in
-      Source(path: path, model: try Towers.importing(path))
-    }
-    let text =
-      visual == textual
-      ? image
-      : try textual.map { (path) throws(CLIPError) in Source(path: path, model: try Towers.importing(path)) }
+    let image = try visual.map { (path) throws(CLIPError) in try Source(path) }
+    let text = visual == textual ? image : try textual.map { (path) throws(CLIPError) in try Source(path) }
     let names = (visual ?? "", textual ?? "")
     try self.init(image, text, try Towers(visual: image?.model, textual: text?.model, names))
   }

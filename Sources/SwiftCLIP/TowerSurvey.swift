@@ -9,6 +9,8 @@ struct TowerSurvey {
   /// Whether every matrix that is stored in single precision holds numbers that float16 can hold; nil where no matrix is.
   private(set) var isExactlyHalf: Bool?
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// Of a tower: 64 GB in float32.
+  private static let mostParameters = 1 << 34
 
   /// Stands for what the tower computes: its weights, and what it does with them.
   var digest: String {
@@ -25,13 +27,17 @@ struct TowerSurvey {
   private mutating func add(_ value: Int) { add(UInt64(bitPattern: Int64(value))) }
 
   private mutating func add(_ weight: Weight, _ name: String) throws(CLIPError) {
+    let (sum, overflow) = parameters.addingReportingOverflow(weight.count)
+    // Broadcast constants cost a file nothing, but opening it memory, and this time.
+    guard !overflow, sum <= TowerSurvey.mostParameters else {
+      throw KernelError.outOfMemory(bytes: weight.count * MemoryLayout<Float>.size).told
+    }
+    parameters = sum
     let survey = unsafe weight.withBytes { (base) in
       unsafe WeightSurvey(base, ElementType(weight.kind), shape: weight.shape, strides: weight.strides)
     }
     weight.discard()
     guard survey.isFinite else { throw notFinite(name) }
-    let (sum, overflow) = parameters.addingReportingOverflow(weight.count)
-    parameters = overflow ? Int.max : sum
     if weight.kind == .float32, weight.shape.count > 1 {
       isExactlyHalf = isExactlyHalf ?? true && survey.isExactlyHalf
     }
