@@ -9,9 +9,40 @@ public struct WeightSurvey: Sendable {
   /// Whether every number is one that float16 can hold.
   public private(set) var isExactlyHalf = true
 
+  /// On all threads.
   /// - Parameter base: element [0, 0, …]; need not be aligned.
   /// - Parameter strides: in elements; element [i, j, …] lies `i · strides[0] + j · strides[1] + …` on.
-  public init(_ base: UnsafeRawPointer, _ type: ElementType, shape: [Int], strides: [Int]) {
+  public init(
+    _ base: UnsafeRawPointer, _ type: ElementType, shape: [Int], strides: [Int], _ compute: Compute
+  ) {
+    let axes = WeightSurvey.axes(shape, strides)
+    let outer = axes[axes.count - 1]
+    let count = shape.reduce(1, *)
+    let pieces = count < 1 << 17 ? 1 : min(outer.size, 64)
+    let parts = UnsafeMutablePointer<WeightSurvey>.allocate(capacity: pieces)
+    defer { parts.deallocate() }
+    nonisolated(unsafe) let (source, target) = (base, parts)
+    compute.parallel(pieces) { piece in
+      let (first, end) = (outer.size * piece / pieces, outer.size * (piece + 1) / pieces)
+      var own = axes
+      own[axes.count - 1].size = end - first
+      var part = WeightSurvey()
+      part.walk(source, type, own[...], at: first * outer.stride, place: first * outer.place)
+      (target + piece).initialize(to: part)
+    }
+    for piece in 0..<pieces {
+      digest &+= parts[piece].digest
+      isFinite = isFinite && parts[piece].isFinite
+      isExactlyHalf = isExactlyHalf && parts[piece].isExactlyHalf
+    }
+    digest = WeightSurvey.mixed(digest &+ UInt64(count))
+  }
+
+  private init() {}
+
+  /// The axes in the order in which they lie in memory, neighbours merged where they walk like one. The digest does not
+  /// depend on it.
+  private static func axes(_ shape: [Int], _ strides: [Int]) -> [Axis] {
     var axes: [Axis] = []
     var run = 1
     for (size, stride) in zip(shape, strides).reversed() {
@@ -22,15 +53,13 @@ public struct WeightSurvey: Sendable {
       }
       run *= size
     }
-    // Axes are walked in the order in which they lie in memory; the digest does not depend on it.
     for last in axes.indices.dropFirst() {
       for index in stride(from: last, to: 0, by: -1) where axes[index].stride < axes[index - 1].stride {
         axes.swapAt(index, index - 1)
       }
     }
     if axes.isEmpty { axes.append(Axis(size: run, stride: 0, place: 0)) }
-    walk(base, type, axes[...], at: 0, place: 0)
-    digest = WeightSurvey.mixed(digest &+ UInt64(run))
+    return axes
   }
 
   private struct Axis {

@@ -1,3 +1,4 @@
+import Kernels
 import ONNXImport
 
 /// What a model's files hold, told without packing a weight: they are mapped, and read once.
@@ -46,13 +47,14 @@ public struct Inspection: Sendable {
   }
 
   private init(_ visual: Source?, _ textual: Source?, _ towers: Towers) throws(CLIPError) {
+    let compute = try converting { () throws(KernelError) in try Compute(threads: Compute.allowedThreads) }
     var image = JSON.null
     var text = JSON.null
     if let tower = towers.image, let visual {
-      image = Inspection.merged(tower.findings, visual, try TowerSurvey(tower))
+      image = Inspection.merged(tower.findings, visual, try TowerSurvey(tower, compute))
     }
     if let tower = towers.text, let textual {
-      text = Inspection.merged(tower.findings, textual, try TowerSurvey(tower))
+      text = Inspection.merged(tower.findings, textual, try TowerSurvey(tower, compute))
     }
     let embedDim = try CLIP.commonEmbedDim(towers.image?.embedDim, towers.text?.embedDim)
     let name = OfficialModel.name(image: towers.image, text: towers.text)

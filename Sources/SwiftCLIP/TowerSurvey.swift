@@ -8,6 +8,7 @@ struct TowerSurvey {
   private(set) var parameters = 0
   /// Whether every matrix that is stored in single precision holds numbers that float16 can hold; nil where no matrix is.
   private(set) var isExactlyHalf: Bool?
+  private let compute: Compute
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
   /// Of a tower: 64 GB in float32.
   private static let mostParameters = 1 << 34
@@ -34,7 +35,8 @@ struct TowerSurvey {
     }
     parameters = sum
     let survey = unsafe weight.withBytes { (base) in
-      unsafe WeightSurvey(base, ElementType(weight.kind), shape: weight.shape, strides: weight.strides)
+      unsafe WeightSurvey(
+        base, ElementType(weight.kind), shape: weight.shape, strides: weight.strides, compute)
     }
     weight.discard()
     guard survey.isFinite else { throw notFinite(name) }
@@ -101,7 +103,8 @@ struct TowerSurvey {
 }
 
 extension TowerSurvey {
-  init(_ tower: ImageTower) throws(CLIPError) {
+  init(_ tower: ImageTower, _ compute: Compute) throws(CLIPError) {
+    self.compute = compute
     switch tower {
     case .visionTransformer(let tower): try add(tower)
     case .modifiedResNet(let tower): try add(tower)
@@ -143,7 +146,8 @@ extension TowerSurvey {
     _ = try ModifiedResNet.room(tower)
   }
 
-  init(_ tower: TextTower) throws(CLIPError) {
+  init(_ tower: TextTower, _ compute: Compute) throws(CLIPError) {
+    self.compute = compute
     for number in [tower.contextLength, tower.normalised ? 1 : 0] { add(number) }
     switch tower.pooling {
     case .largest: add(-1)

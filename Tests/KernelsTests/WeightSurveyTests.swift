@@ -3,10 +3,16 @@ import Testing
 
 @Suite("A survey of a weight")
 struct WeightSurveyTests {
+  private let compute: Compute
+
+  init() throws { compute = try Compute(threads: 3) }
+
   private func survey(_ values: [Float], _ shape: [Int]) -> WeightSurvey {
     var strides = [Int](repeating: 1, count: shape.count)
     for axis in shape.indices.reversed().dropFirst() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
-    return values.withUnsafeBytes { WeightSurvey($0.baseAddress!, .float32, shape: shape, strides: strides) }
+    return values.withUnsafeBytes {
+      WeightSurvey($0.baseAddress!, .float32, shape: shape, strides: strides, compute)
+    }
   }
 
   private func halves(_ count: Int) -> [Float] {
@@ -18,7 +24,8 @@ struct WeightSurveyTests {
   }
 
   @Test(
-    "tells the same however the numbers are stored", arguments: [[3, 4, 5], [1, 7], [2000, 3], [1, 1, 1]])
+    "tells the same however the numbers are stored",
+    arguments: [[3, 4, 5], [1, 7], [2000, 3], [1, 1, 1], [400, 401]])
   func layouts(_ shape: [Int]) {
     let count = shape.reduce(1, *)
     let values = halves(count)
@@ -28,7 +35,7 @@ struct WeightSurveyTests {
     var strides = [Int](repeating: 1, count: shape.count)
     for axis in shape.indices.reversed().dropFirst() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
     let half = bits.withUnsafeBytes {
-      WeightSurvey($0.baseAddress!, .float16, shape: shape, strides: strides)
+      WeightSurvey($0.baseAddress!, .float16, shape: shape, strides: strides, compute)
     }
     var turned = [Int](repeating: 1, count: shape.count)
     for axis in shape.indices.dropFirst() { turned[axis] = turned[axis - 1] * shape[axis - 1] }
@@ -42,7 +49,7 @@ struct WeightSurveyTests {
       stored[target] = values[place]
     }
     let transposed = stored.withUnsafeBytes {
-      WeightSurvey($0.baseAddress!, .float32, shape: shape, strides: turned)
+      WeightSurvey($0.baseAddress!, .float32, shape: shape, strides: turned, compute)
     }
     #expect(plain.digest == half.digest && plain.digest == transposed.digest)
     #expect(plain.isFinite && plain.isExactlyHalf && half.isExactlyHalf && transposed.isExactlyHalf)
@@ -72,7 +79,7 @@ struct WeightSurveyTests {
   func views() {
     let bytes = [UInt8](repeating: 0, count: 1) + halves(6).flatMap { withUnsafeBytes(of: $0) { Array($0) } }
     let row = bytes.withUnsafeBytes {
-      WeightSurvey($0.baseAddress! + 1, .float32, shape: [3, 6], strides: [0, 1])
+      WeightSurvey($0.baseAddress! + 1, .float32, shape: [3, 6], strides: [0, 1], compute)
     }
     #expect(row.digest == survey(halves(6) + halves(6) + halves(6), [3, 6]).digest)
   }

@@ -5,8 +5,8 @@
 Makes a small ViT and a small Modified ResNet from openai/CLIP's classes with seeded random weights, and writes each as
 the release has them (a TorchScript zip, weights in float16 but for layer norms and embeddings, the entries
 input_resolution, context_length and vocab_size) and as state dicts (zip, legacy pickle, float32, inside a training
-checkpoint). Each is exported by the command line; the files' embeddings are compared with the class that the archive came
-from. Then come archives that must be refused, one of them a pickle that would run code.
+checkpoint). Each is exported by the command line; the files' embeddings are compared with the class that the archive
+came from. Then come archives that must be refused, one of them a pickle that would run code.
 
 Needs what Tests/verify/requirements.txt lists (openai/CLIP's classes are in clip-anytorch).
 """
@@ -40,7 +40,8 @@ CONTEXT, VOCABULARY, EMBED = 77, 49408, 48
 
 def classes():
     """clip/model.py by itself: the package around it needs what setuptools no longer has."""
-    path = next(os.path.join(d, "clip", "model.py") for d in sys.path if os.path.exists(os.path.join(d, "clip", "model.py")))
+    paths = (os.path.join(folder, "clip", "model.py") for folder in sys.path)
+    path = next(path for path in paths if os.path.exists(path))
     spec = importlib.util.spec_from_file_location("openai_clip_model", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,7 +1,7 @@
 """Local archives of the official release (`ViT-B-32.pt`, `RN50.pt`, ...) as sources of an export.
 
-An archive is a TorchScript zip or a saved state dict. Neither is trusted: a state dict is read as tensors only, and of a
-TorchScript archive nothing is run, its tensors are taken. Needs PyTorch.
+An archive is a TorchScript zip or a saved state dict. Neither is trusted: a state dict is read as tensors only, and of
+a TorchScript archive nothing is run, its tensors are taken. Needs PyTorch.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ def _is_torchscript(path: str) -> bool:
 def _refused(path: str, reason: str) -> Exception:
     return error_for(
         Status.INVALID_DATA,
-        f"{path} is no CLIP of the official release: {reason}. Give an archive or a state dict with the official names.",
+        f"{path} is no CLIP of the official release: {reason}. Give an archive or a state dict with the official "
+        "names.",
     )
 
 
@@ -206,6 +207,6 @@ def _vocabulary(path: Optional[Any]) -> Tuple[Path, str]:
                 return Path(folder) / VOCABULARY, package
     raise error_for(
         Status.UNSUPPORTED,
-        f"An archive has no vocabulary, and no package is installed that does. Name {VOCABULARY} with --vocabulary, or: "
-        "pip install open_clip_torch.",
+        f"An archive has no vocabulary, and no package is installed that does. Name {VOCABULARY} with --vocabulary, "
+        "or: pip install open_clip_torch.",
     )

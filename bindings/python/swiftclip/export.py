@@ -238,8 +238,9 @@ def export(source: Source, directory: Any, *, say: Callable[[str], None] = lambd
         with partial.open("ab") as file:
             file.write(metadata({"logit_scale": repr(scale), "model": source.title}))
         os.replace(partial, path)
-    plain = ("merges.txt", "bpe_simple_vocab_16e6.txt")
-    shutil.copyfile(source.vocabulary, folder / (source.vocabulary.name if source.vocabulary.name in plain else VOCABULARY))
+    name = source.vocabulary.name
+    plain = name in ("merges.txt", "bpe_simple_vocab_16e6.txt")
+    shutil.copyfile(source.vocabulary, folder / (name if plain else VOCABULARY))
     (folder / "config.json").write_text(
         json.dumps({**source.config, "logit_scale": scale, **_pictures(model)}, indent=1) + "\n", encoding="utf-8"
     )

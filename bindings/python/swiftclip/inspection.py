@@ -36,12 +36,12 @@ class Tower:
     parameters: int
     """Numbers that the tower computes with."""
     digest: str
-    """16 hexadecimal digits that stand for what the tower computes: the same for the same numbers in the same structure,
-    whichever exporter wrote them, in float32 or float16. Not proof against forgery."""
+    """16 hexadecimal digits that stand for what the tower computes: the same for the same numbers in the same
+    structure, whichever exporter wrote them, in float32 or float16. Not proof against forgery."""
     weight_types: Mapping[str, int]
     """Numbers of each element type in the matrices of the tower's file."""
     exactly_float16: Optional[bool]
-    """Whether all its float32 matrices hold numbers that float16 can hold, as official weights do; None: none is float32."""
+    """Whether all its float32 matrices hold numbers that float16 can hold, as official ones do; None: it has none."""
     file: str
     dialect: str
     """Whose way of writing a CLIP the file follows, as far as names tell, or "unknown". It decides nothing."""

@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     command.add_argument(
         "name",
         metavar="NAME",
-        help='as in the official clip, such as "ViT-B/32", or as in open_clip; or a .pt file: TorchScript or a state dict',
+        help='as in the official clip, such as "ViT-B/32", or in open_clip; or a .pt file: TorchScript or a state dict',
     )
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write to")
     command.add_argument(
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
         verification = verify(arguments.output)
         print(verification)
         if not verification.passed:
-            complain("swiftclip does not compute these files as onnxruntime does: do not use them, and please report it")
+            complain("swiftclip does not compute these files as onnxruntime does: please report it")
             return 1
     print(f"{arguments.output} agrees with PyTorch. Open it with swiftclip.load({arguments.output!r}).")
     return 0

@@ -24,8 +24,9 @@ def add_to(commands: Any) -> None:
     command = commands.add_parser(
         "verify",
         help="compare a model with onnxruntime",
-        description="Runs the original graph with onnxruntime and the opened model on the same seeded inputs and prints "
-        "the relative L2 error and the cosine of each tower. The exit status is 1 where an error is above the limit.",
+        description="Runs the original graph with onnxruntime and the opened model on the same seeded inputs and "
+        "prints the relative L2 error and the cosine of each tower. "
+        "The exit status is 1 where an error is above the limit.",
     )
     _add_files(command)
     command.add_argument(
