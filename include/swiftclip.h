@@ -341,6 +341,47 @@ SWIFTCLIP_API size_t swiftclip_model_threads(const swiftclip_model *model);
 SWIFTCLIP_API swiftclip_status swiftclip_model_describe(
     const swiftclip_model *model, char *json, size_t capacity, size_t *length);
 
+/* What a model's files hold, told without opening the model: they are mapped and read
+ * once, and no weight is brought into the order of the kernels. Since version 1.1.0.
+ *   path      an ONNX file or a directory, as for swiftclip_model_open; with `textual`,
+ *             the image encoder's file, and NULL then if there is none
+ *   textual   the text encoder's file; NULL: `path` is all there is
+ *   json, capacity, length   as for swiftclip_model_describe; 65536 bytes hold any answer
+ *             to paths of sensible length, and asking twice costs twice
+ * What swiftclip_model_open or swiftclip_model_open_files would refuse is refused with the
+ * same status and sentence, but for the vocabulary, which is not looked at. The JSON is
+ *   architecture  one of the official nine, such as "ViT-B/32"; null where the sizes,
+ *                 activations, mask or pooling are another model's, or only a text encoder
+ *                 is there (several models have the same)
+ *   embed_dim     length of an embedding
+ *   logit_scale   what the file says; null where it does not (100 is used then)
+ *   image, text   what was recognised of each tower; null where there is none:
+ *     kind            "VisionTransformer", "ModifiedResNet" or "TextTransformer"
+ *     image_size, patch_size (null in a ResNet), or context_length, vocabulary_size
+ *     width, layers   layers is an array in a ResNet: bottlenecks of each stage
+ *     heads, head_width
+ *     activation      "quick_gelu", "gelu" or "relu"
+ *     mask            "causal" or "none"
+ *     pooling         "class token", "attention pool", "largest id", "first of an id"
+ *                     (pooling_id, in the text tower, tells it) or "last position"
+ *     normalised      whether the graph itself divides embeddings by their length
+ *     parameters      numbers that the tower computes with
+ *     digest          16 hexadecimal digits that stand for what the tower computes: the same
+ *                     for the same numbers in the same structure, whichever exporter wrote
+ *                     them, in float32 or float16; not proof against forgery
+ *     weight_types    numbers of each element type in matrices of the tower's file, such as
+ *                     {"int8": 85000000, "float32": 150000}
+ *     exactly_float16 whether all its float32 matrices hold numbers that float16 can hold, as
+ *                     the official weights do; null where none is in float32
+ *     file, exporter (null if the file does not say), opset
+ *     dialect         whose way of writing a CLIP the file follows, as far as names tell:
+ *                     "openai/CLIP or open_clip", "Hugging Face", "Hugging Face Optimum (both
+ *                     towers)", "immich", "IMAGE and TEXT to LOGITS_PER_*", "swiftclip", or
+ *                     "unknown"; it decides nothing
+ * Errors: those of swiftclip_model_open; BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_inspect(
+    const char *path, const char *textual, char *json, size_t capacity, size_t *length);
+
 /* Pictures to the pixels that this model's image encoder reads, on the model's
  * threads; see swiftclip_preprocess. capacity >= count * 3 * image_size^2.
  * Errors: those of swiftclip_preprocess, and MISSING_PART without an image encoder. */

@@ -8,5 +8,7 @@ echo '== Full-size models with seeded random weights against PyTorch'
 echo '== Every dialect of ONNX against PyTorch'
 "$python" Tests/verify/dialects.py make
 "$python" Tests/verify/dialects.py check
+echo '== Archives in the official layout'
+"$python" Tests/verify/archives.py
 echo '== Mutated models and pictures'
 "$python" Tests/verify/fuzz.py --models 50000 --pictures 50000

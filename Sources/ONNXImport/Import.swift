@@ -183,7 +183,8 @@ struct Importer {
     let scale = embeddings.logitScale ?? model.metadata["logit_scale"].flatMap(Float.init)
     let imported = ImportedModel(
       image: image, text: text, logitScale: scale.flatMap { $0.isFinite && $0 > 0 ? $0 : nil },
-      metadata: model.metadata, producer: producer, opset: opset)
+      metadata: model.metadata, producer: producer, opset: opset,
+      origin: model.origin(graph, inputs: inputs, image: image, text: text))
     return Reading(
       model: imported, positionCapacity: capacity, hasSymbolicBatch: binder.hasSymbolicBatch,
       hasSymbolicLength: binder.hasSymbolicLength)

@@ -116,4 +116,6 @@ public struct ImportedModel: Sendable {
   public let producer: String
   /// Version of the standard operator set.
   public let opset: Int
+  /// Whose the file is, and how it stores its weights.
+  public let origin: Origin
 }

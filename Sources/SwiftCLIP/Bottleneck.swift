@@ -24,12 +24,6 @@ struct Bottleneck: Sendable {
       try Convolution(shortcut.conv, named: "\(name).downsample", compute)
     }
     stride = block.pool
-    guard block.downsample?.pool ?? 1 == stride else {
-      throw CLIPError(
-        .unsupported,
-        "\(name) pools by \(stride) and its shortcut by \(block.downsample?.pool ?? 1). A Modified ResNet pools both alike."
-      )
-    }
   }
 
   /// The block's result, which lies where `x` lay or in the workspace's other trunk.
@@ -64,13 +58,21 @@ struct Bottleneck: Sendable {
     return y
   }
 
-  /// Makes room for what the block computes from maps of this side and returns its result's side.
-  func measure(_ room: inout ResNetWorkspace.Room, side: Int) throws(CLIPError) -> Int {
-    let outputSide = side / stride
-    try room.branch(side: side, channels: conv1.outputs)
-    try room.branch(side: side, channels: conv2.outputs)
-    if stride > 1 { try room.branch(side: outputSide, channels: conv1.channels) }
-    try room.trunk(side: outputSide, channels: conv3.outputs)
+  /// Makes room for what a block computes from maps of this side and returns its result's side.
+  static func measure(
+    _ block: ONNXImport.Bottleneck, named name: String, _ room: inout ResNetWorkspace.Room, side: Int
+  ) throws(CLIPError) -> Int {
+    guard block.downsample?.pool ?? 1 == block.pool else {
+      throw CLIPError(
+        .unsupported,
+        "\(name) pools by \(block.pool) and its shortcut by \(block.downsample?.pool ?? 1). A Modified ResNet pools both alike."
+      )
+    }
+    let outputSide = side / block.pool
+    try room.branch(side: side, channels: block.conv1.outputs)
+    try room.branch(side: side, channels: block.conv2.outputs)
+    if block.pool > 1 { try room.branch(side: outputSide, channels: block.conv1.inputs) }
+    try room.trunk(side: outputSide, channels: block.conv3.outputs)
     return outputSide
   }
 }

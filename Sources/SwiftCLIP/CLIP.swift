@@ -64,7 +64,7 @@ public final class CLIP: Sendable {
     tokenizer = try CLIP.tokenizer(vocabulary, for: text)
   }
 
-  private static func commonEmbedDim(_ image: Int?, _ text: Int?) throws(CLIPError) -> Int {
+  static func commonEmbedDim(_ image: Int?, _ text: Int?) throws(CLIPError) -> Int {
     if let image, let text, image != text {
       throw CLIPError(
         .invalidData,

@@ -15,7 +15,7 @@ struct Convolution: Sendable {
   var outputs: Int { weights.outputs }
 
   init(_ layer: ONNXImport.Convolution, named name: String, _ compute: Compute) throws(CLIPError) {
-    window = Window(kernel: layer.kernel, stride: layer.stride, padding: layer.padding)
+    window = Window(layer)
     channels = layer.inputs
     let bias = try layer.bias.map { (bias) throws(CLIPError) in
       try Parameters(bias, named: "\(name).bias", compute)
@@ -78,5 +78,11 @@ struct Convolution: Sendable {
     try converting { () throws(KernelError) in
       try compute.convolve(pictures, window, weights, into: y, epilogue)
     }
+  }
+}
+
+extension Window {
+  init(_ layer: ONNXImport.Convolution) {
+    self.init(kernel: layer.kernel, stride: layer.stride, padding: layer.padding)
   }
 }

@@ -69,25 +69,3 @@ extension Transformer {
     }
   }
 }
-
-/// As much of JSON as a description needs. Strings come from this file and hold nothing to escape.
-enum JSON {
-  case null
-  case boolean(Bool)
-  case number(Int)
-  case string(String)
-  case raw(String)
-  case object([(String, JSON)])
-
-  var text: String {
-    switch self {
-    case .null: "null"
-    case .boolean(let value): "\(value)"
-    case .number(let value): "\(value)"
-    case .string(let value): "\"\(value)\""
-    case .raw(let value): value
-    case .object(let members):
-      "{" + members.map { "\"\($0)\": \($1.text)" }.joined(separator: ", ") + "}"
-    }
-  }
-}

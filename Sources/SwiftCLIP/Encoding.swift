@@ -36,8 +36,10 @@ extension CLIP {
   }
 
   /// `tokens` (count, contextLength) to `embeddings` (count, embedDim). Buffers were measured by the caller.
+  /// - Parameter firstIndex: the first text's number in messages, where more came before it.
   public func encode(
-    tokens: UnsafeBufferPointer<Int32>, count: Int, into embeddings: UnsafeMutablePointer<Float>
+    tokens: UnsafeBufferPointer<Int32>, count: Int, firstIndex: Int = 0,
+    into embeddings: UnsafeMutablePointer<Float>
   ) throws(CLIPError) {
     guard let text else { throw missingTextEncoder }
     guard count > 0, let base = tokens.baseAddress else { return }
@@ -52,7 +54,7 @@ extension CLIP {
         do {
           spans.append(unsafe try text.span(of: ids, start: rows))
         } catch {
-          throw error.located("Text \(index)")
+          throw error.located("Text \(firstIndex + index)")
         }
         rows += spans[spans.count - 1].count
       }
@@ -128,7 +130,7 @@ extension CLIP {
         guard let base = buffer.baseAddress else { return }
         unsafe try tokenizer.encode(batch, firstIndex: done, rules, into: base)
         unsafe try encode(
-          tokens: UnsafeBufferPointer(start: base, count: used), count: batch.count,
+          tokens: UnsafeBufferPointer(start: base, count: used), count: batch.count, firstIndex: done,
           into: embeddings + done * embedDim)
       }
       unsafe done += batch.count

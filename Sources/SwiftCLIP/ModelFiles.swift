@@ -63,9 +63,7 @@ extension CLIP {
   /// Opens a file that holds one tower or both, or a directory in a common layout.
   public convenience init(path: String, _ options: Options) throws(CLIPError) {
     switch FileKind(path) {
-    case .missing(let reason):
-      throw CLIPError(
-        .io, "\(path) cannot be opened: \(reason). Give an ONNX file, or a directory with one per tower.")
+    case .missing(let reason): throw CLIP.missing(path, reason)
     case .directory:
       let layout = try Layout(directory: path)
       try self.init(visual: layout.visual, textual: layout.textual, vocabularyFolders: [path], options)
@@ -75,6 +73,11 @@ extension CLIP {
       let vocabulary = towers.text == nil ? nil : try Vocabulary.find(options, folders, towers.merges)
       try self.init(towers, vocabulary, options)
     }
+  }
+
+  static func missing(_ path: String, _ reason: String) -> CLIPError {
+    CLIPError(
+      .io, "\(path) cannot be opened: \(reason). Give an ONNX file, or a directory with one per tower.")
   }
 
   /// Opens one file per tower; either may be nil.

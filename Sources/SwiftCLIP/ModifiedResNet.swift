@@ -37,7 +37,7 @@ struct ModifiedResNet: Sendable {
     (self.stem, self.stages) = (stem, stages)
     attentionPool = try AttentionPool(tower.attentionPool, named: "visual.attnpool", compute)
     normalised = tower.normalised
-    room = try ModifiedResNet.room(stem, stages, attentionPool, imageSize: tower.imageSize)
+    room = try ModifiedResNet.room(tower)
   }
 
   /// `pixels` (count, 3, size, size) to `embeddings` (count, embedDim).
@@ -81,25 +81,26 @@ struct ModifiedResNet: Sendable {
   }
 
   /// Room for the activations of one picture. Each layer must fit the one before it: the kernels do not ask.
-  private static func room(
-    _ stem: [Convolution], _ stages: [[Bottleneck]], _ pool: AttentionPool, imageSize: Int
-  ) throws(CLIPError) -> ResNetWorkspace.Room {
+  static func room(_ tower: ModifiedResNetTower) throws(CLIPError) -> ResNetWorkspace.Room {
     var room = ResNetWorkspace.Room()
-    var side = imageSize
+    var side = tower.imageSize
     var channels = 3
-    for layer in stem {
-      guard layer.channels == channels else { throw misfit(channels, layer.channels) }
-      side = layer.window.outputSide(of: side)
+    for layer in tower.stem {
+      guard layer.inputs == channels else { throw misfit(channels, layer.inputs) }
+      side = Window(layer).outputSide(of: side)
       channels = layer.outputs
       try room.branch(side: side, channels: channels)
     }
     side /= stemPool
     try room.trunk(side: side, channels: channels)
-    for block in stages.joined() {
-      guard block.conv1.channels == channels else { throw misfit(channels, block.conv1.channels) }
-      side = try block.measure(&room, side: side)
-      channels = block.conv3.outputs
+    for (stage, blocks) in tower.stages.enumerated() {
+      for (index, block) in blocks.enumerated() {
+        guard block.conv1.inputs == channels else { throw misfit(channels, block.conv1.inputs) }
+        side = try Bottleneck.measure(block, named: "visual.layer\(stage + 1).\(index)", &room, side: side)
+        channels = block.conv3.outputs
+      }
     }
+    let pool = tower.attentionPool
     guard channels == pool.width else { throw misfit(channels, pool.width) }
     guard side * side + 1 == pool.tokens else { throw misfit(side * side + 1, pool.tokens) }
     return room

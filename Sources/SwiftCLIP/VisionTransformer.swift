@@ -21,13 +21,7 @@ struct VisionTransformer: Sendable {
   let normalised: Bool
 
   init(_ tower: VisionTransformerTower, _ compute: Compute) throws(CLIPError) {
-    // Callers' buffers are measured as colour pictures.
-    guard tower.channels == 3 else {
-      throw CLIPError(
-        .unsupported,
-        "The image encoder reads pictures of \(tower.channels) channels. Give a model for colour pictures, which have 3."
-      )
-    }
+    try VisionTransformer.check(tower)
     imageSize = tower.imageSize
     patchSize = tower.patchSize
     channels = tower.channels
@@ -48,6 +42,16 @@ struct VisionTransformer: Sendable {
       try Linear(map, named: "visual.projection", compute)
     }
     normalised = tower.normalised
+  }
+
+  /// Callers' buffers are measured as colour pictures.
+  static func check(_ tower: VisionTransformerTower) throws(CLIPError) {
+    guard tower.channels == 3 else {
+      throw CLIPError(
+        .unsupported,
+        "The image encoder reads pictures of \(tower.channels) channels. Give a model for colour pictures, which have 3."
+      )
+    }
   }
 
   /// `pixels` (count, channels, size, size) to `embeddings` (count, embedDim).

@@ -38,6 +38,19 @@ func output<T>(
   return unsafe pointer
 }
 
+/// Writes a string with its NUL. Its length, without it, is told also where the capacity is too small.
+func write(
+  _ text: String, _ name: String, to pointer: UnsafeMutablePointer<CChar>?, capacity: Int,
+  length: UnsafeMutablePointer<Int>?
+) throws(BoundaryError) {
+  let characters = text.utf8CString
+  unsafe length?.pointee = characters.count - 1
+  guard let target = unsafe try output(pointer, name, capacity: capacity, needed: characters.count) else {
+    return
+  }
+  for (index, character) in characters.enumerated() { unsafe target[index] = character }
+}
+
 /// An input array of `count` elements. May be NULL when it is empty.
 func input<T>(
   _ pointer: UnsafePointer<T>?, _ name: String, count: Int

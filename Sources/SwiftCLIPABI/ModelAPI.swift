@@ -123,10 +123,24 @@ public func swiftclip_model_describe(
   _ length: UnsafeMutablePointer<Int>!
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
-    let text = unsafe try Handles.model(model).description.utf8CString  // with its NUL
-    unsafe length?.pointee = text.count - 1
-    guard let target = unsafe try output(json, "json", capacity: capacity, needed: text.count) else { return }
-    for (index, character) in text.enumerated() { unsafe target[index] = character }
+    let text = unsafe try Handles.model(model).description
+    unsafe try write(text, "json", to: json, capacity: capacity, length: length)
+  }
+}
+
+@_cdecl("swiftclip_inspect") @implementation
+public func swiftclip_inspect(
+  _ path: UnsafePointer<CChar>!, _ textual: UnsafePointer<CChar>!, _ json: UnsafeMutablePointer<CChar>!,
+  _ capacity: Int, _ length: UnsafeMutablePointer<Int>!
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let name = unsafe try optionalPath(path, "path")
+    let textualName = unsafe try optionalPath(textual, "textual")
+    guard name != nil || textualName != nil else {
+      throw .argument("path and textual are both NULL. Give an ONNX file, or a directory with one per tower.")
+    }
+    let inspection = try engine { () throws(CLIPError) in try Inspection(path: name, textual: textualName) }
+    unsafe try write(inspection.description, "json", to: json, capacity: capacity, length: length)
   }
 }
 

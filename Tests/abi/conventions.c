@@ -475,6 +475,39 @@ static void description(void) {
     CHECK(strstr(json, *key) != NULL);
 }
 
+/* What a model's files hold, asked for as swiftclip_model_open and swiftclip_model_open_files take them. */
+static void inspection(const char *folder) {
+  char visual[1024], textual[1024], json[8192];
+  snprintf(visual, sizeof visual, "%s/visual.onnx", folder);
+  snprintf(textual, sizeof textual, "%s/textual.onnx", folder);
+  size_t length = 0;
+  FILL(json);
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_inspect(NULL, NULL, json, sizeof json, &length));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_inspect("", NULL, json, sizeof json, &length));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_inspect("\xff", NULL, json, sizeof json, &length));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_inspect(folder, NULL, json, (size_t)-1, &length));
+  CHECK_STATUS(SWIFTCLIP_IO_ERROR, swiftclip_inspect("no/such/file.onnx", NULL, json, sizeof json, &length));
+  CHECK_STATUS(SWIFTCLIP_UNSUPPORTED, swiftclip_inspect(textual, visual, json, sizeof json, &length));
+  CHECK(UNTOUCHED(json));
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, swiftclip_inspect(folder, NULL, NULL, 0, &length));
+  CHECK(length > 500 && length < sizeof json);
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, swiftclip_inspect(folder, NULL, json, length, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_inspect(folder, NULL, NULL, length + 1, NULL));
+  CHECK(UNTOUCHED(json));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_inspect(folder, NULL, json, length + 1, NULL));
+  CHECK(strlen(json) == length);
+  for (const char *const *key = (const char *const[]){"architecture", "logit_scale", "digest", "pooling_id",
+                                                      "exactly_float16", "dialect", "weight_types", NULL};
+       *key; key++)
+    CHECK(strstr(json, *key) != NULL);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_inspect(visual, NULL, json, sizeof json, NULL));
+  CHECK(strstr(json, "\"text\": null") != NULL);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_inspect(NULL, textual, json, sizeof json, NULL));
+  CHECK(strstr(json, "\"image\": null") != NULL);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_inspect(visual, textual, json, sizeof json, NULL));
+  CHECK(strstr(json, "null, \"text\"") == NULL);
+}
+
 static void getters(void) {
   CHECK(swiftclip_model_embed_dim(model) == DIM && swiftclip_model_image_size(model) == SIZE);
   CHECK(swiftclip_model_context_length(model) == CONTEXT && swiftclip_model_vocabulary_size(model) == 4096);
@@ -556,6 +589,7 @@ int main(int argc, char **argv) {
   if (model == NULL) return check_result("conventions");
   getters();
   description();
+  inspection(argv[1]);
   picture_forms();
   pictures_and_buffers();
   pixels_to_embeddings();

@@ -61,12 +61,28 @@ def mutate(data: bytes, seed: int) -> bytes:
     return bytes(out)
 
 
-def open_model(data: bytes, is_text: bool) -> str:
+def open_model(data: bytes, is_text: bool, folder: Path) -> str:
+    status = "OK"
     try:
-        with swiftclip.load_bytes(**{"textual" if is_text else "visual": data}, threads=1):
-            return "OK"
+        swiftclip.load_bytes(**{"textual" if is_text else "visual": data}, threads=1).close()
+    except swiftclip.SwiftCLIPError as error:
+        status = name(error)
+    inspected = inspect_model(data, is_text, folder)
+    if (status == "OK") != (inspected == "OK"):
+        raise AssertionError(f"opening says {status}, and inspecting {inspected}")
+    return status
+
+
+def inspect_model(data: bytes, is_text: bool, folder: Path) -> str:
+    path = folder / f"model-{os.getpid()}.onnx"
+    path.write_bytes(data)
+    try:
+        str(swiftclip.inspect(None if is_text else path, path if is_text else None))
+        return "OK"
     except swiftclip.SwiftCLIPError as error:
         return name(error)
+    finally:
+        path.unlink()
 
 
 def open_picture(data: bytes) -> str:
@@ -198,7 +214,8 @@ def main() -> None:
         lambda data, _: open_vocabulary(data, folder),
     )
     failed += fuzz(
-        "models", models, arguments.models, arguments.first, lambda data, path: open_model(data, "text" in path.name)
+        "models", models, arguments.models, arguments.first,
+        lambda data, path: open_model(data, "text" in path.name, folder),
     )
     print(f"{3 - min(failed, 3)} passed, {min(failed, 3)} failed")
     sys.exit(failed > 0)

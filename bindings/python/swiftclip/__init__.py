@@ -33,20 +33,24 @@ from ._errors import (
 )
 from ._library import version
 from .classifier import Classifier, similarity
+from .inspection import Inspection, Tower, inspect
 from .loading import load, load_bytes
 from .model import Model
 from .options import Preprocess
 from .pictures import preprocess
 from .tokenizer import Tokenizer
+from .verification import Agreement, Verification, verify
 
 __version__ = "1.0.0"
 
 __all__ = [
+    "Agreement",
     "ArgumentTypeError",
     "BufferTooSmallError",
     "CancelledError",
     "Classifier",
     "FileError",
+    "Inspection",
     "InternalError",
     "InvalidArgumentError",
     "InvalidDataError",
@@ -60,10 +64,14 @@ __all__ = [
     "SwiftCLIPError",
     "TextTooLongError",
     "Tokenizer",
+    "Tower",
     "UnsupportedError",
+    "Verification",
+    "inspect",
     "load",
     "load_bytes",
     "preprocess",
     "similarity",
+    "verify",
     "version",
 ]

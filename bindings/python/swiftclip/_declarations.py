@@ -102,6 +102,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_model_logit_scale": (c_float, (_HANDLE,)),
     "swiftclip_model_threads": (c_size_t, (_HANDLE,)),
     "swiftclip_model_describe": (_STATUS, (_HANDLE, c_char_p, c_size_t, POINTER(c_size_t))),
+    "swiftclip_inspect": (_STATUS, (c_char_p, c_char_p, c_char_p, c_size_t, POINTER(c_size_t))),
     "swiftclip_model_preprocess": (_STATUS, (_HANDLE, _PICTURES, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_model_tokenize": (_STATUS, (_HANDLE, _TEXTS, c_size_t, c_uint32, _NUMBERS, c_size_t)),
     "swiftclip_encode_pixels": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t)),

@@ -1,6 +1,7 @@
-"""Official weights to ONNX files: from an installed open_clip or OpenAI clip package, checked against PyTorch.
+"""Official weights to ONNX files: from an installed open_clip or OpenAI clip package, or a local archive
+(`swiftclip.archive`), checked against PyTorch and onnxruntime.
 
-Needs PyTorch and one of the two packages, which nothing else in swiftclip does. The files have the official
+Needs PyTorch, which nothing else in swiftclip does. The files have the official
 form: visual.onnx, textual.onnx, the vocabulary as the package ships it, and config.json.
 """
 
@@ -18,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from ._errors import Status, error_for
+from ._errors import Status, SwiftCLIPError, error_for
 from .loading import load
 from .options import Preprocess
 
@@ -54,12 +55,12 @@ _CAPTIONS = (
 
 @dataclass
 class Source:
-    """A model of another package that can be exported. Made by `named`. Since 1.0."""
+    """A PyTorch model that can be exported. Made by `named` and `swiftclip.archive.archive`. Since 1.0."""
 
     title: str
     """What it is called in messages and in the files."""
     package: str
-    """"open_clip" or "clip"."""
+    """"open_clip" or "clip": whose tokenizer belongs to it; "" if neither is installed."""
     make: Callable[[], Any] = field(repr=False)
     """Makes the PyTorch model."""
     config: Dict[str, Any] = field(repr=False)
@@ -73,6 +74,8 @@ class Source:
         if self._made is None:
             try:
                 self._made = self.make().float().eval()
+            except SwiftCLIPError:
+                raise
             except Exception as error:  # whatever the package raises: no network, no such tag, no memory
                 raise error_for(
                     Status.IO_ERROR, f"{self.package} could not make {self.title}: {type(error).__name__}: {error}"
@@ -235,7 +238,9 @@ def export(source: Source, directory: Any, *, say: Callable[[str], None] = lambd
         with partial.open("ab") as file:
             file.write(metadata({"logit_scale": repr(scale), "model": source.title}))
         os.replace(partial, path)
-    shutil.copyfile(source.vocabulary, folder / VOCABULARY)
+    name = source.vocabulary.name
+    plain = name in ("merges.txt", "bpe_simple_vocab_16e6.txt")
+    shutil.copyfile(source.vocabulary, folder / (name if plain else VOCABULARY))
     (folder / "config.json").write_text(
         json.dumps({**source.config, "logit_scale": scale, **_pictures(model)}, indent=1) + "\n", encoding="utf-8"
     )
@@ -326,21 +331,22 @@ class Comparison:
     """Relative L2 error of each image embedding."""
     text_errors: np.ndarray
     """Relative L2 error of each text embedding."""
-    tokens_equal: bool
-    """Whether the token ids of some captions equal those of the package's own tokenizer."""
+    tokens_equal: Optional[bool]
+    """Whether the token ids of some captions equal those of the package's own tokenizer; None: no package is there."""
 
     @property
     def passed(self) -> bool:
         """Whether every embedding is within `TOLERANCE` (a NaN is not) and the tokens are equal."""
         errors = np.concatenate([self.image_errors, self.text_errors])
-        return bool((errors <= TOLERANCE).all()) and self.tokens_equal
+        return bool((errors <= TOLERANCE).all()) and self.tokens_equal is not False
 
     def lines(self) -> List[str]:
         """The comparison in words."""
+        tokens = {None: "not compared", True: "equal", False: "DIFFERENT"}
         return [
             f"image embeddings: relative error {self.image_errors.max():.2e} ({len(self.image_errors)} inputs)",
             f"text embeddings:  relative error {self.text_errors.max():.2e} ({len(self.text_errors)} captions)",
-            f"tokens:           {'equal' if self.tokens_equal else 'DIFFERENT'}",
+            f"tokens:           {tokens[self.tokens_equal]}",
         ]
 
 
@@ -356,11 +362,12 @@ def compare(source: Source, directory: Any, *, seed: int = 0) -> Comparison:
     torch_model = source.model()
     size, _ = _shape(torch_model)
     pixels = np.random.default_rng(seed).standard_normal((4, 3, size, size)).astype(np.float32)
-    package = __import__(source.package)
-    theirs = package.tokenize(list(_CAPTIONS)).long()
     with load(directory) as model, torch.no_grad():
         ours = model.tokenize(_CAPTIONS)
-        tokens_equal = ours.shape == tuple(theirs.shape) and bool((ours == theirs.numpy()).all())
+        theirs, tokens_equal = torch.from_numpy(ours).long(), None
+        if source.package:
+            theirs = __import__(source.package).tokenize(list(_CAPTIONS), context_length=ours.shape[1]).long()
+            tokens_equal = ours.shape == tuple(theirs.shape) and bool((ours == theirs.numpy()).all())
         return Comparison(
             relative_errors(model.encode_image(pixels), torch_model.encode_image(torch.from_numpy(pixels)).numpy()),
             relative_errors(model.encode_text(theirs.numpy()), torch_model.encode_text(theirs).numpy()),

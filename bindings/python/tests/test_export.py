@@ -37,12 +37,37 @@ def test_comparison():
     assert not export.Comparison(np.array([np.nan]), np.array([0.0]), True).passed
     assert not export.Comparison(np.array([0.0]), np.array([0.0]), False).passed
     assert "DIFFERENT" in " ".join(export.Comparison(np.array([0.0]), np.array([0.0]), False).lines())
+    alone = export.Comparison(np.array([0.0]), np.array([0.0]), None)
+    assert alone.passed and "not compared" in " ".join(alone.lines())
 
 
 @pytest.mark.skipif("torch" not in MISSING, reason="PyTorch is installed")
 def test_without_pytorch_the_command_says_so(tmp_path):
     ran = run_python("-m", "swiftclip", "export", "ViT-B/32", "-o", str(tmp_path))
     assert ran.returncode == 1 and "PyTorch" in ran.stderr and "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif("torch" not in MISSING, reason="PyTorch is installed")
+def test_without_pytorch_an_archive_is_not_read(tmp_path):
+    (tmp_path / "RN50.pt").write_bytes(b"anything")
+    ran = run_python("-m", "swiftclip", "export", str(tmp_path / "RN50.pt"), "-o", str(tmp_path))
+    assert ran.returncode == 1 and "needs PyTorch" in ran.stderr and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("RN50.pt", "--pretrained", "openai"),
+        ("RN50.pt", "--random-weights"),
+        ("RN50.pt", "--package", "clip"),
+        ("RN50", "--activation", "gelu"),
+        ("RN50", "--vocabulary", "merges.txt"),
+    ],
+    ids=" ".join,
+)
+def test_arguments_of_names_and_of_files(tmp_path, arguments):
+    ran = run_python("-m", "swiftclip", "export", *arguments, "-o", str(tmp_path))
+    assert ran.returncode == 2 and "was given" in ran.stderr
 
 
 needs_open_clip = pytest.mark.skipif(bool(MISSING), reason=f"the second tier: {', '.join(MISSING)} not installed")
@@ -55,6 +80,11 @@ def test_export_with_random_weights(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert "relative error" in ran.stdout and "agrees with PyTorch" in ran.stdout
+    if importlib.util.find_spec("onnxruntime") is not None:
+        assert "swiftclip agrees with onnxruntime (limit 2e-05)" in ran.stdout
+    found = swiftclip.inspect(tmp_path / "made")
+    assert found.architecture == "ViT-B/32" and found.image.dialect == "swiftclip"
+    assert (found.image.parameters, found.text.parameters) == (87849216, 63428096)
     config = json.loads((tmp_path / "made" / "config.json").read_text())
     with swiftclip.load(tmp_path / "made") as model:
         assert model.embed_dim == 512 and model.image_size == 224 and model.context_length == 77
