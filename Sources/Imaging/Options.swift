@@ -9,8 +9,8 @@ public enum PixelFormat: Int32, Sendable {
   var bytes: Int { Int(rawValue) }
 }
 
-/// Where a picture comes from. Memory is borrowed for the length of the call.
-@safe public enum PictureSource {
+/// Where a picture comes from. Memory is borrowed for the length of the call, and only read.
+@safe public enum PictureSource: @unchecked Sendable {
   case file(path: String)
   case encoded(UnsafeRawBufferPointer)
   /// `stride` is the distance in bytes from row to row, 0 for rows without a gap.

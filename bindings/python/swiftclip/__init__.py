@@ -34,7 +34,7 @@ from ._errors import (
 from ._library import version
 from .classifier import Classifier, similarity
 from .loading import load, load_bytes
-from .model import Model
+from .model import Embedded, Model
 from .options import Preprocess
 from .pictures import preprocess
 from .tokenizer import Tokenizer
@@ -46,6 +46,7 @@ __all__ = [
     "BufferTooSmallError",
     "CancelledError",
     "Classifier",
+    "Embedded",
     "FileError",
     "InternalError",
     "InvalidArgumentError",

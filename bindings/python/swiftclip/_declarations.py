@@ -40,6 +40,19 @@ class Picture(ctypes.Structure):
     ]
 
 
+class EmbeddedBatch(ctypes.Structure):
+    """swiftclip_embedded_batch"""
+
+    _fields_ = [
+        ("first", c_size_t),
+        ("count", c_size_t),
+        ("total", c_size_t),
+        ("embeddings", POINTER(c_float)),
+        ("statuses", POINTER(c_int)),
+        ("messages", POINTER(c_char_p)),
+    ]
+
+
 class PreprocessOptions(ctypes.Structure):
     """swiftclip_preprocess_options"""
 
@@ -73,6 +86,7 @@ class ModelOptions(ctypes.Structure):
 
 
 Progress = ctypes.CFUNCTYPE(c_int, c_void_p, c_size_t, c_size_t)
+BatchFunction = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(EmbeddedBatch))
 
 _STATUS = c_int
 _HANDLE = c_void_p
@@ -106,6 +120,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_model_tokenize": (_STATUS, (_HANDLE, _TEXTS, c_size_t, c_uint32, _NUMBERS, c_size_t)),
     "swiftclip_encode_pixels": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_encode_pictures": (_STATUS, (_HANDLE, _PICTURES, c_size_t, _NUMBERS, c_size_t, Progress, c_void_p)),
+    "swiftclip_embed_pictures": (
+        _STATUS,
+        (_HANDLE, _PICTURES, c_size_t, _NUMBERS, c_size_t, BatchFunction, c_void_p),
+    ),
     "swiftclip_encode_tokens": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_encode_texts": (
         _STATUS,
