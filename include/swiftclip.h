@@ -187,6 +187,14 @@ enum {
   SWIFTCLIP_CONVERT_FIRST = 1 /* Pillow's convert("RGB") first, then resize: what Hugging Face's
                                  image processor does */
 };
+enum {
+  SWIFTCLIP_JPEG_FULL = 0,  /* every pixel is decoded, then resized: the official pixels */
+  SWIFTCLIP_JPEG_SCALED = 1 /* a JPEG whose shorter side is at least 4, 8 or 16 times image_size is decoded
+                               at 1/2, 1/4 or 1/8 of its size, then resized, as after Pillow's draft():
+                               large photographs take about half the time, and THE PIXELS DIFFER from the
+                               official ones, by a few of 255 levels, and so do embeddings. Smaller JPEGs
+                               and other formats are not affected. Since 1.1 */
+};
 
 /* How a picture becomes the tensor that the image encoder reads. The defaults are
  * the official ones and give Pillow's and torchvision's values to the last bit. */
@@ -205,6 +213,8 @@ typedef struct swiftclip_preprocess_options {
   uint64_t max_pixels;   /* width * height above it is SWIFTCLIP_LIMIT_EXCEEDED, told from the
                             header before memory is taken; 1...2^40. 178,956,970 (as Pillow) */
   uint64_t max_bytes;    /* size of an encoded picture, likewise; 1...2^40. 268,435,456 */
+  int32_t jpeg_decoding; /* SWIFTCLIP_JPEG_...; FULL. Since 1.1 */
+  int32_t reserved;      /* 0 */
 } swiftclip_preprocess_options;
 
 /* Fills `options` with the defaults above. Pass sizeof(swiftclip_preprocess_options)

@@ -41,7 +41,8 @@ extension CLIP {
   public func encode(
     pictures: [PictureSource], into embeddings: UnsafeMutablePointer<Float>, progress: Progress
   ) throws(CLIPError) {
-    try unsafe embed(count: pictures.count, { pictures[$0] }, into: embeddings) { (batch) throws(CLIPError) in
+    let supply: PictureSupply = { pictures[$0] }
+    try unsafe embed(count: pictures.count, supply, into: embeddings) { (batch) throws(CLIPError) in
       if let failed = batch.failures.first { throw failed.error.located("Picture \(failed.index)") }
       let done = batch.first + batch.count
       if progress(done, pictures.count) { throw cancelled(done, pictures.count) }

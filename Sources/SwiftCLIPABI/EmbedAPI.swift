@@ -23,12 +23,16 @@ public func swiftclip_embed_pictures(
     nonisolated(unsafe) let list = unsafe try input(pictures, "pictures", count: count)
     try engine { () throws(CLIPError) in
       let supply: PictureSupply = { (index) throws(CLIPError) in
-        do throws(BoundaryError) { return unsafe try source(list[index], "pictures[\(index)]") } catch {
+        do throws(BoundaryError) {
+          return unsafe try source(list[index], "pictures[\(index)]")
+        } catch {
           throw CLIPError(.invalidArgument, error.message)
         }
       }
       unsafe try clip.embed(count: count, supply, into: target) { (batch) throws(CLIPError) in
-        guard let deliver = unsafe deliver, unsafe hand(batch, of: count, to: deliver, context) else { return }
+        guard let deliver = unsafe deliver, unsafe hand(batch, of: count, to: deliver, context) else {
+          return
+        }
         throw cancelled(batch.first + batch.count, count)
       }
     }
@@ -43,8 +47,8 @@ private func hand(
   var statuses = [swiftclip_status](repeating: SWIFTCLIP_OK, count: batch.count)
   var messages = unsafe [UnsafePointer<CChar>?](repeating: StaticText.empty, count: batch.count)
   // Owned here until the function has returned.
-  var texts: [UnsafeMutablePointer<CChar>] = unsafe []
-  defer { for unsafe text in unsafe texts { unsafe free(text) } }
+  var texts = unsafe [UnsafeMutablePointer<CChar>]()
+  defer { for unsafetext in unsafe texts { unsafe free(text) } }
   for (index, error) in batch.failures {
     let told = BoundaryError(error)
     statuses[index - batch.first] = told.status

@@ -15,6 +15,7 @@ INTERPOLATIONS = {"bicubic": 0, "bilinear": 1, "nearest": 2}
 ALPHAS = {"drop": 0, "composite": 1}
 ORIENTATIONS = {"ignore": 0, "apply": 1}
 CONVERTS = {"last": 0, "first": 1}
+JPEG_DECODINGS = {"full": 0, "scaled": 1}
 INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
 BACKENDS = {"own": 0, "openblas": 1}
 
@@ -68,6 +69,8 @@ class PreprocessOptions(ctypes.Structure):
         ("std", c_float * 3),
         ("max_pixels", c_uint64),
         ("max_bytes", c_uint64),
+        ("jpeg_decoding", c_int32),
+        ("reserved", c_int32),
     ]
 
 
