@@ -48,7 +48,7 @@ private func hand(
   var messages = unsafe [UnsafePointer<CChar>?](repeating: StaticText.empty, count: batch.count)
   // Owned here until the function has returned.
   var texts = unsafe [UnsafeMutablePointer<CChar>]()
-  defer { for unsafetext in unsafe texts { unsafe free(text) } }
+  defer { while let text = unsafe texts.popLast() { unsafe free(text) } }
   for (index, error) in batch.failures {
     let told = BoundaryError(error)
     statuses[index - batch.first] = told.status
