@@ -8,6 +8,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <swiftclip.h>
 
@@ -418,6 +419,41 @@ static void embedding_many(void) {
   free(rows);
 }
 
+/* Bytes of this process that are in memory. */
+static long resident(void) {
+  long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1) abort();
+  fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* 400,000 failures and twenty cancelled runs, each with batches in the making, leave nothing behind. */
+static void embedding_leaves_nothing(void) {
+  enum { COUNT = 20000, RUNS = 20, CANCELLED_RUNS = 20, ALLOWED = 16 << 20 };
+  swiftclip_picture *pictures = calloc(COUNT, sizeof *pictures);
+  if (pictures == NULL) abort();
+  for (int i = 0; i < COUNT; i++) pictures[i].path = "no/such/file.png";
+  received all = {0};
+  long before = 0;
+  for (int run = 0; run <= RUNS; run++) {
+    all = (received){0};
+    swiftclip_embed_pictures(model, pictures, COUNT, NULL, 0, receive, &all);
+    if (run == 0) before = resident();
+  }
+  CHECK(!all.wrong && all.failed == COUNT);
+  CHECK(resident() - before < ALLOWED);
+  for (int i = 0; i < COUNT; i++) pictures[i] = penguin;
+  for (int run = 0; run <= CANCELLED_RUNS; run++) {
+    all = (received){.stop_at = 1};
+    swiftclip_embed_pictures(model, pictures, COUNT, NULL, 0, receive, &all);
+    if (run == 0) before = resident();
+  }
+  CHECK(!all.wrong && all.calls == 1);
+  CHECK(resident() - before < ALLOWED);
+  free(pictures);
+}
+
 static void similarity(void) {
   const float a[4] = {3, 4, 0, 0}, b[2] = {6, 8};
   float cosines[2];
@@ -658,6 +694,7 @@ int main(int argc, char **argv) {
   tokens_to_embeddings();
   progress();
   embedding_many();
+  embedding_leaves_nothing();
   similarity();
   classifiers();
   tokenizers(argv[1]);
