@@ -35,8 +35,8 @@ def broken(tmp_path_factory):
     ]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
-@pytest.mark.parametrize("count", [1, 2, 29, 100, 257])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("count", [1, 29, 130])
 def test_bits(paths, alone, threads, count):
     order = (np.arange(count) * 7 + count) % 29
     with swiftclip.load(threads=threads) as model:
@@ -61,7 +61,7 @@ def test_every_kind_of_picture(model, paths, alone):
 def test_bad_pictures_in_the_middle(paths, alone, broken, threads):
     random = np.random.default_rng(threads)
     given, expected = [], {}
-    for index in random.integers(0, 29, 300).tolist():
+    for index in random.integers(0, 29, 150).tolist():
         if random.random() < 0.3:
             picture, kind = broken[index % len(broken)]
             expected[len(given)] = kind
@@ -100,10 +100,10 @@ def test_no_picture_at_all(model, penguin):
 
 def test_progress(model, penguin, broken):
     seen = []
-    given = ([penguin] * 9 + [broken[0][0]]) * 70
+    given = ([penguin] * 9 + [broken[0][0]]) * 30
     model.embed_images(given, progress=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == sorted({done for done, _ in seen}) and len(seen) > 1
-    assert seen[-1] == (700, 700) and {total for _, total in seen} == {700}
+    assert seen[-1] == (300, 300) and {total for _, total in seen} == {300}
 
 
 def test_an_exception_stops_the_work(model, penguin, alone):
@@ -138,8 +138,8 @@ def test_the_model_is_used_and_closed_inside(paths, alone):
         else:
             model.close()
 
-    embeddings, _ = model.embed_images(paths * 10, progress=progress)
-    assert (embeddings == np.tile(alone, (10, 1))).all()
+    embeddings, _ = model.embed_images(paths * 5, progress=progress)
+    assert (embeddings == np.tile(alone, (5, 1))).all()
     with pytest.raises(swiftclip.InvalidArgumentError):
         model.embed_images(paths)
 
@@ -172,8 +172,8 @@ def test_memory_does_not_grow_with_the_number_of_pictures(model, penguin):
         with open("/proc/self/status", encoding="ascii") as file:
             return int(next(line for line in file if line.startswith("VmHWM")).split()[1])
 
-    model.embed_images([penguin] * 500)
+    model.embed_images([penguin] * 200)
     before = peak()
-    model.embed_images([penguin] * 6000)
-    # Arguments and results take 7 MB; the pixels would take 295.
-    assert peak() - before < 40_000
+    model.embed_images([penguin] * 2000)
+    # Arguments and results take 3 MB; the pixels would take 98.
+    assert peak() - before < 30_000
