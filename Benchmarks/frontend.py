@@ -9,30 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import io
 from typing import Callable, Dict
 
 import numpy as np
-from PIL import Image
 
 import inputs
 import swiftclip
 from timing import interleaved, processor, summary
-
-SIZES = {"500 px": (500, 375), "1 megapixel": (1155, 866), "12 megapixel": (4000, 3000)}
-
-
-def jpeg(width: int, height: int) -> bytes:
-    """A picture with as much detail as photographs have: smooth noise of several scales, quality 90."""
-    random = np.random.default_rng(0)
-    total = np.zeros((height, width, 3), np.float32)
-    for cells in (4, 16, 64, 256):
-        small = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8).astype(np.uint8))
-        total += np.asarray(small.resize((width, height), Image.BICUBIC), np.float32) / 4
-    out = io.BytesIO()
-    Image.fromarray(total.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=90)
-    return out.getvalue()
-
 
 def report(title: str, contestants: Dict[str, Callable[[], object]], unit: float, name: str) -> None:
     times = {key: summary(value)["median_ms"] * unit for key, value in interleaved(contestants, 21, 20).items()}
@@ -53,8 +36,8 @@ def preprocessing() -> None:
     for image_size in (model.image_size, 224):
         official["crop_size"] = {"height": image_size, "width": image_size}
         official["size"] = {"shortest_edge": image_size}
-        for title, (width, height) in SIZES.items():
-            data = jpeg(width, height)
+        for title, (width, height) in inputs.PICTURE_SIZES.items():
+            data = inputs.jpeg(width, height)
             contestants: Dict[str, Callable[[], object]] = {
                 "swiftclip": lambda: swiftclip.preprocess(data, swiftclip.Preprocess(image_size=image_size))
             }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import List
 
 import numpy as np
+
+PICTURE_SIZES = {"500 px": (500, 375), "1 megapixel": (1155, 866), "12 megapixel": (4000, 3000)}
 
 _SUBJECTS = "a dog,two children,an old man,a red car,a small bird,a woman in a hat,three boats,a cat".split(",")
 _DEEDS = "running,sleeping,playing,standing,waiting,looking at something,being photographed".split(",")
@@ -17,6 +20,20 @@ _PLACES = (
 def pixels(count: int, size: int, seed: int = 0) -> np.ndarray:
     """(count, 3, size, size) float32, distributed as normalised pixels are."""
     return np.random.default_rng(seed).standard_normal((count, 3, size, size), dtype=np.float32)
+
+
+def jpeg(width: int, height: int, seed: int = 0) -> bytes:
+    """A picture with as much detail as photographs have: smooth noise of several scales, quality 90."""
+    from PIL import Image
+
+    random = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3), np.float32)
+    for cells in (4, 16, 64, 256):
+        small = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8).astype(np.uint8))
+        total += np.asarray(small.resize((width, height), Image.BICUBIC), np.float32) / 4
+    out = io.BytesIO()
+    Image.fromarray(total.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def captions(count: int, seed: int = 0) -> List[str]:

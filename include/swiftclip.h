@@ -36,7 +36,7 @@
  * Conventions, stated once:
  *   - A function that can fail returns a swiftclip_status; 0 is success. After a
  *     failure swiftclip_last_error() says on the same thread what was wrong, where,
- *     and what to do. Outputs are written only on success.
+ *     and what to do. Outputs are written only on success, unless said otherwise.
  *   - The caller allocates numeric results and passes their capacity, counted in
  *     elements (floats or ints), never in bytes. A capacity that is too small is
  *     SWIFTCLIP_BUFFER_TOO_SMALL; one that is larger than needed is fine.
@@ -187,6 +187,14 @@ enum {
   SWIFTCLIP_CONVERT_FIRST = 1 /* Pillow's convert("RGB") first, then resize: what Hugging Face's
                                  image processor does */
 };
+enum {
+  SWIFTCLIP_JPEG_FULL = 0,  /* every pixel is decoded, then resized: the official pixels */
+  SWIFTCLIP_JPEG_SCALED = 1 /* a JPEG whose shorter side is at least 4, 8 or 16 times image_size is decoded
+                               at 1/2, 1/4 or 1/8 of its size, then resized, as after Pillow's draft():
+                               large photographs take about half the time, and THE PIXELS DIFFER from the
+                               official ones, by a few of 255 levels, and so do embeddings. Smaller JPEGs
+                               and other formats are not affected. Since 1.1 */
+};
 
 /* How a picture becomes the tensor that the image encoder reads. The defaults are
  * the official ones and give Pillow's and torchvision's values to the last bit. */
@@ -205,6 +213,8 @@ typedef struct swiftclip_preprocess_options {
   uint64_t max_pixels;   /* width * height above it is SWIFTCLIP_LIMIT_EXCEEDED, told from the
                             header before memory is taken; 1...2^40. 178,956,970 (as Pillow) */
   uint64_t max_bytes;    /* size of an encoded picture, likewise; 1...2^40. 268,435,456 */
+  int32_t jpeg_decoding; /* SWIFTCLIP_JPEG_...; FULL. Since 1.1 */
+  int32_t reserved;      /* 0 */
 } swiftclip_preprocess_options;
 
 /* Fills `options` with the defaults above. Pass sizeof(swiftclip_preprocess_options)
@@ -414,12 +424,50 @@ SWIFTCLIP_API swiftclip_status swiftclip_encode_pixels(
     float *embeddings, size_t capacity);
 
 /* Pictures to image embeddings: preprocess and encode, in batches that bound memory,
- * decoding in parallel.
+ * decoding in parallel. The first picture that fails ends the call; swiftclip_embed_pictures
+ * goes on.
  *   progress  called with pictures done; may be NULL
  * Errors: those of swiftclip_model_preprocess and swiftclip_encode_pixels; CANCELLED. */
 SWIFTCLIP_API swiftclip_status swiftclip_encode_pictures(
     const swiftclip_model *model, const swiftclip_picture *pictures, size_t count,
     float *embeddings, size_t capacity, swiftclip_progress progress, void *context);
+
+/* Pictures that have become embeddings, as swiftclip_embed_pictures hands them over. Everything that
+ * it points to belongs to the library and is valid until the function that got it returns. Members may
+ * be added at its end in later versions. Since 1.1. */
+typedef struct swiftclip_embedded_batch {
+  size_t first;            /* index of the first picture of the batch; all before it were handed over */
+  size_t count;            /* pictures in the batch, at least 1: first + count are done */
+  size_t total;            /* pictures of the call */
+  const float *embeddings; /* (count, embed_dim); NaN in the rows of pictures that failed */
+  const swiftclip_status *statuses; /* count: SWIFTCLIP_OK, or what was wrong with the picture */
+  const char *const *messages;      /* count: "" or the sentence that swiftclip_last_error would give */
+} swiftclip_embedded_batch;
+
+/* Called with each batch in turn, on the thread that made the call, while other threads of the model go on
+ * decoding. Returning non-zero cancels: the call then returns SWIFTCLIP_CANCELLED, and no further batch
+ * comes. Any function of this library may be called inside, with any handle; swiftclip_model_free of the
+ * call's own model takes effect when the call has returned. A child that is forked inside may return from
+ * it: the call then ends in both processes. Must not call longjmp or throw. Since 1.1. */
+typedef int (*swiftclip_batch_function)(void *context, const swiftclip_embedded_batch *batch);
+
+/* Any number of pictures to image embeddings, for servers and large folders: pictures are read, decoded and
+ * resized by the model's threads while those before them are encoded, and one that cannot be read does not
+ * stop the others. Memory beside the caller's does not grow with count: a few batches, and the files in hand.
+ *   pictures    each is looked at when its turn comes; they stay the caller's and unchanged until the end
+ *   embeddings  out, (count, embed_dim), or NULL. Rows are written batch by batch, in order, those of pictures
+ *               that failed with NaN. When the call does not succeed, rows of batches handed over are
+ *               valid, and those after them unspecified
+ *   capacity    floats at embeddings, at least count * embed_dim; not looked at for NULL
+ *   deliver     gets each batch: results, failures, progress, and the chance to cancel. May be NULL if
+ *               embeddings is not
+ * The same bits as swiftclip_encode_pictures gives for the pictures that can be read. Statuses of a picture:
+ * INVALID_ARGUMENT (its members), IO_ERROR, INVALID_DATA, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.
+ * The call succeeds even if every picture fails. Errors of the call: INVALID_ARGUMENT, MISSING_PART,
+ * OUT_OF_MEMORY, BUFFER_TOO_SMALL, CANCELLED. Since 1.1. */
+SWIFTCLIP_API swiftclip_status swiftclip_embed_pictures(
+    const swiftclip_model *model, const swiftclip_picture *pictures, size_t count,
+    float *embeddings, size_t capacity, swiftclip_batch_function deliver, void *context);
 
 /* Tokens to text embeddings. The embedding is read at EOT, where the graph says it is:
  * at the first of the largest id, or at a given id; what follows is not computed.

@@ -108,6 +108,17 @@ int ccodecs_jpeg_open(const uint8_t *data, size_t size, ccodecs_jpeg **out,
   return CCODECS_OK;
 }
 
+int ccodecs_jpeg_scale(ccodecs_jpeg *jpeg, uint32_t denominator, ccodecs_jpeg_info *info,
+                       char *message) {
+  if (setjmp(jpeg->back)) return report(jpeg, message);
+  jpeg->decoder.scale_num = 1;
+  jpeg->decoder.scale_denom = denominator;
+  jpeg_calc_output_dimensions(&jpeg->decoder);
+  info->width = jpeg->decoder.output_width;
+  info->height = jpeg->decoder.output_height;
+  return CCODECS_OK;
+}
+
 /* Whether scans are missing from a progressive picture. The decoder then smooths over block
  * borders, which a crop would cut. */
 static int smooths(const struct jpeg_decompress_struct *decoder) {

@@ -9,8 +9,8 @@ public enum PixelFormat: Int32, Sendable {
   var bytes: Int { Int(rawValue) }
 }
 
-/// Where a picture comes from. Memory is borrowed for the length of the call.
-@safe public enum PictureSource {
+/// Where a picture comes from. Memory is borrowed for the length of the call, and only read.
+@safe public enum PictureSource: @unchecked Sendable {
   case file(path: String)
   case encoded(UnsafeRawBufferPointer)
   /// `stride` is the distance in bytes from row to row, 0 for rows without a gap.
@@ -41,6 +41,11 @@ public struct PreprocessOptions: Sendable {
     /// Convert to RGB, then resize.
     case first = 1
   }
+  public enum JPEGDecoding: Int32, Sendable {
+    case full = 0
+    /// At 1/2, 1/4 or 1/8 of the size where that leaves twice the pixels that the resize needs.
+    case scaled = 1
+  }
 
   /// Side of the square result in pixels, 1...4096.
   public var imageSize = 224
@@ -48,6 +53,7 @@ public struct PreprocessOptions: Sendable {
   public var alpha = Alpha.drop
   public var orientation = Orientation.ignore
   public var convert = Conversion.last
+  public var jpegDecoding = JPEGDecoding.full
   /// Red, green, blue under a composited picture.
   public var background: (UInt8, UInt8, UInt8) = (255, 255, 255)
   /// Per channel, of values scaled to 0...1; finite.

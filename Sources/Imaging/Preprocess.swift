@@ -61,8 +61,9 @@ private func preprocess(
     options.orientation == .apply ? unsafe EXIFOrientation(encoded: bytes, kind: kind) : .upright
   switch kind {
   case .jpeg:
-    let rows = try unsafe JPEGRows(bytes)
+    var rows = try unsafe JPEGRows(bytes)
     try options.check(width: rows.width, height: rows.height)
+    if options.jpegDecoding == .scaled { try rows.scale(to: options.imageSize) }
     try unsafe resize(rows, turned: orientation, options, into: tensor)
   case .png:
     let rows = try unsafe PNGRows(bytes)

@@ -21,6 +21,8 @@ final class PoolState: @unchecked Sendable {
   /// Threads computing: callers and workers. Workers stay out while callers alone fill the cores.
   private var running = 0
   private var isStopping = false
+  /// How often this process and its forebears were forked. Changes only where a single thread exists.
+  private(set) var forks = 0
 
   /// Rounds of a waiting loop before a thread sleeps: some 30 µs, longer than the gaps between two products.
   private static let patience = 1500
@@ -72,12 +74,38 @@ final class PoolState: @unchecked Sendable {
     startWorkers()
     job.next = jobs
     jobs = job
+    wakeWorkers(for: job)
+    release()
+  }
+
+  /// Offers a job to the workers, whom the caller joins later. It stands behind all others.
+  func offer(_ job: Job) {
+    acquire()
+    startWorkers()
+    if let first = jobs {
+      var last = first
+      while let next = last.next { last = next }
+      last.next = job
+    } else {
+      jobs = job
+    }
+    wakeWorkers(for: job)
+    release()
+  }
+
+  /// Works on a job that was offered, and returns when all of it is done.
+  func join(_ job: Job) {
+    locked { running += 1 }
+    job.work(0)
+    finish(job)
+  }
+
+  /// Called with the lock held.
+  private func wakeWorkers(for job: Job) {
     published.add(1, ordering: .releasing)
     let wanted = min(job.limit - 1, workerLimit + 1 - running)
-    if sleeping > 0, wanted > 0 {
-      if wanted == 1 { pthread_cond_signal(jobArrived) } else { pthread_cond_broadcast(jobArrived) }
-    }
-    release()
+    guard sleeping > 0, wanted > 0 else { return }
+    if wanted == 1 { pthread_cond_signal(jobArrived) } else { pthread_cond_broadcast(jobArrived) }
   }
 
   /// Takes the job from the list and waits for the workers inside.
@@ -210,6 +238,7 @@ final class PoolState: @unchecked Sendable {
     jobs = nil
     sleeping = 0
     running = 0
+    forks += 1
     initialiseLocks()
   }
 }

@@ -1,4 +1,3 @@
-import Imaging
 import Kernels
 import Tokenizing
 
@@ -60,47 +59,6 @@ extension CLIP {
       }
       unsafe try text(base + first * text.contextLength, spans, into: embeddings + first * embedDim, compute)
       first += spans.count
-    }
-  }
-
-  /// Pictures to pixels (pictures.count, 3, size, size), on all threads.
-  public func preprocess(_ pictures: [PictureSource], into pixels: UnsafeMutablePointer<Float>)
-    throws(CLIPError)
-  {
-    guard image != nil else { throw missingImageEncoder }
-    unsafe try preprocess(pictures, firstIndex: 0, into: pixels)
-  }
-
-  private func preprocess(
-    _ pictures: [PictureSource], firstIndex: Int, into pixels: UnsafeMutablePointer<Float>
-  ) throws(CLIPError) {
-    let outcomes = unsafe PerItem(
-      of: pictures, into: pixels, failures: .init(repeating: nil, count: pictures.count))
-    compute.parallel(pictures.count) { index in
-      outcomes.preprocess(index, preprocessing)
-    }
-    if let failed = outcomes.failures.firstIndex(where: { $0 != nil }), let error = outcomes.failures[failed]
-    {
-      throw error.told.located("Picture \(firstIndex + failed)")
-    }
-  }
-
-  /// Pictures to embeddings (pictures.count, embedDim), a pass at a time. `embeddings` may hold part of the
-  /// result when this throws.
-  public func encode(
-    pictures: [PictureSource], into embeddings: UnsafeMutablePointer<Float>, progress: Progress
-  ) throws(CLIPError) {
-    guard let image else { throw missingImageEncoder }
-    let imageFloats = 3 * image.imageSize * image.imageSize
-    let pass = min(imagesPerPass, max(pictures.count, 1))
-    let pixels = try Workspace(rows: pass, columns: imageFloats)
-    var done = 0
-    while done < pictures.count {
-      let batch = Array(pictures[done..<min(done + pass, pictures.count)])
-      unsafe try preprocess(batch, firstIndex: done, into: pixels.view.pointer)
-      unsafe try image(pixels.view.pointer, count: batch.count, into: embeddings + done * embedDim, compute)
-      done += batch.count
-      if progress(done, pictures.count) { throw cancelled(done, pictures.count) }
     }
   }
 
@@ -170,8 +128,8 @@ extension CLIP {
   }
 }
 
-func cancelled(_ done: Int, _ total: Int) -> CLIPError {
-  CLIPError(.cancelled, "Cancelled by the progress callback after \(done) of \(total).")
+public func cancelled(_ done: Int, _ total: Int) -> CLIPError {
+  CLIPError(.cancelled, "Cancelled by the callback after \(done) of \(total).")
 }
 
 /// How texts are read.
@@ -215,51 +173,6 @@ extension Tokenizer {
       } catch {
         throw error.told.located("Text \(firstIndex + index)")
       }
-    }
-  }
-}
-
-/// Pictures that threads preprocess at the same time, each into its own part of one buffer.
-@safe private final class PerItem: @unchecked Sendable {
-  let pictures: [PictureSource]
-  let pixels: UnsafeMutablePointer<Float>
-  /// Written at distinct indices, read when all threads are done.
-  private let slots: UnsafeMutableBufferPointer<ImagingError?>
-
-  init(of pictures: [PictureSource], into pixels: UnsafeMutablePointer<Float>, failures: [ImagingError?]) {
-    self.pictures = pictures
-    unsafe self.pixels = pixels
-    unsafe slots = .allocate(capacity: failures.count)
-    _ = unsafe slots.initialize(from: failures)
-  }
-
-  deinit {
-    unsafe slots.deinitialize()
-    unsafe slots.deallocate()
-  }
-
-  var failures: [ImagingError?] { unsafe Array(slots) }
-
-  func preprocess(_ index: Int, _ options: PreprocessOptions) {
-    let floats = 3 * options.imageSize * options.imageSize
-    do {
-      unsafe try Imaging.preprocess(pictures[index], options, into: pixels + index * floats)
-    } catch {
-      unsafe slots[index] = error
-    }
-  }
-}
-
-/// Pictures to pixels (pictures.count, 3, size, size) without a model, one after the other on this thread.
-public func preprocessInTurn(
-  _ pictures: [PictureSource], _ options: PreprocessOptions, into pixels: UnsafeMutablePointer<Float>
-) throws(CLIPError) {
-  let floats = 3 * options.imageSize * options.imageSize
-  for (index, picture) in pictures.enumerated() {
-    do {
-      unsafe try Imaging.preprocess(picture, options, into: pixels + index * floats)
-    } catch {
-      throw error.told.located("Picture \(index)")
     }
   }
 }

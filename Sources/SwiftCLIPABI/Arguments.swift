@@ -150,7 +150,7 @@ func pictures(
 }
 
 /// One of the three forms that the header describes; a mixture of them is refused, not guessed at.
-private func source(_ picture: swiftclip_picture, _ name: String) throws(BoundaryError) -> PictureSource {
+func source(_ picture: swiftclip_picture, _ name: String) throws(BoundaryError) -> PictureSource {
   guard unsafe picture.reserved == 0 else {
     throw .argument("\(name).reserved must be 0. Set unused members to 0.")
   }

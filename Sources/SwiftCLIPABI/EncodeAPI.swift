@@ -90,7 +90,8 @@ public func swiftclip_similarity(
   }
 }
 
-private func embeddingsOutput(
+/// The caller's buffer for the embeddings of `count` inputs.
+func embeddingsOutput(
   _ pointer: UnsafeMutablePointer<Float>?, _ capacity: Int, _ count: Int, _ clip: CLIP
 ) throws(BoundaryError) -> UnsafeMutablePointer<Float>? {
   unsafe try output(

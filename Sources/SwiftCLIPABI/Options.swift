@@ -73,6 +73,7 @@ extension swiftclip_preprocess_options: SizedOptions {
     options.std = official.std
     options.max_pixels = official.maxPixels
     options.max_bytes = official.maxBytes
+    options.jpeg_decoding = official.jpegDecoding.rawValue
     return options
   }
 
@@ -86,6 +87,8 @@ extension swiftclip_preprocess_options: SizedOptions {
     options.alpha = try choice(alpha, "alpha")
     options.orientation = try choice(orientation, "orientation")
     options.convert = try choice(convert, "convert")
+    options.jpegDecoding = try choice(jpeg_decoding, "jpeg_decoding")
+    guard reserved == 0 else { throw .argument("reserved must be 0. Call the init function first.") }
     options.background = (background.0, background.1, background.2)
     for value in [mean.0, mean.1, mean.2, std.0, std.1, std.2] where !value.isFinite {
       throw .argument("mean and std must be finite, not \(value).")

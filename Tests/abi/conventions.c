@@ -8,6 +8,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <swiftclip.h>
 
@@ -59,6 +60,7 @@ static void preprocess_options(void) {
   CHECK(options.mean[0] == 0.48145466f && options.mean[1] == 0.4578275f && options.mean[2] == 0.40821073f);
   CHECK(options.std[0] == 0.26862954f && options.std[1] == 0.26130258f && options.std[2] == 0.27577711f);
   CHECK(options.max_pixels == 178956970u && options.max_bytes == 268435456u);
+  CHECK(options.jpeg_decoding == SWIFTCLIP_JPEG_FULL && options.reserved == 0);
 }
 
 /* That options changed by a statement are refused, with the output untouched. */
@@ -75,7 +77,7 @@ static void preprocess_options(void) {
 
 static void preprocess_option_ranges(void) {
   REFUSED(options.struct_size = 0);
-  REFUSED(options.struct_size = sizeof options - 1);
+  REFUSED(options.struct_size = offsetof(swiftclip_preprocess_options, jpeg_decoding) - 1);
   REFUSED(options.image_size = -1);
   REFUSED(options.image_size = 4097);
   REFUSED(options.interpolation = 3);
@@ -83,6 +85,9 @@ static void preprocess_option_ranges(void) {
   REFUSED(options.alpha = 2);
   REFUSED(options.orientation = 2);
   REFUSED(options.convert = 2);
+  REFUSED(options.jpeg_decoding = 2);
+  REFUSED(options.jpeg_decoding = -1);
+  REFUSED(options.reserved = 1);
   REFUSED(options.mean[1] = NAN);
   REFUSED(options.std[0] = 0);
   REFUSED(options.std[2] = -1);
@@ -90,6 +95,16 @@ static void preprocess_option_ranges(void) {
   REFUSED(options.max_pixels = 0);
   REFUSED(options.max_bytes = 0);
   REFUSED(options.max_pixels = UINT64_MAX);
+
+  /* A struct of version 1.0, whatever follows it in the program's memory. */
+  swiftclip_preprocess_options first;
+  swiftclip_preprocess_options_init(&first, sizeof first);
+  first.image_size = SIZE;
+  first.struct_size = offsetof(swiftclip_preprocess_options, jpeg_decoding);
+  first.jpeg_decoding = first.reserved = 77;
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_preprocess(&first, &penguin, 1, pixels, PIXELS));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_preprocess_options_init(&first, first.struct_size));
+  CHECK(first.jpeg_decoding == 77 && first.max_bytes == 268435456u);
 
   /* A struct of a later version is taken if what this version does not know is zero. */
   struct {
@@ -324,6 +339,121 @@ static void progress(void) {
   CHECK(classifier == (swiftclip_classifier *)(void *)bogus);
 }
 
+/* What a run over many pictures handed over. */
+typedef struct {
+  size_t next, total, failed, calls, stop_at;
+  int wrong;
+  float last[DIM];
+} received;
+
+static int receive(void *context, const swiftclip_embedded_batch *batch) {
+  received *all = context;
+  all->wrong |= batch->first != all->next || batch->count == 0 || batch->embeddings == NULL;
+  all->next = batch->first + batch->count;
+  all->total = batch->total;
+  for (size_t i = 0; i < batch->count; i++) {
+    int failed = batch->statuses[i] != SWIFTCLIP_OK;
+    all->failed += (size_t)failed;
+    all->wrong |= (*batch->messages[i] != '\0') != failed;
+    for (size_t k = 0; k < DIM; k++) all->wrong |= (isnan(batch->embeddings[i * DIM + k]) != 0) != failed;
+  }
+  memcpy(all->last, batch->embeddings + (batch->count - 1) * DIM, sizeof all->last);
+  return ++all->calls == all->stop_at;
+}
+
+static void embedding_many(void) {
+  enum { COUNT = 400 };
+  swiftclip_picture *pictures = malloc(COUNT * sizeof *pictures);
+  float *rows = malloc(COUNT * DIM * sizeof *rows);
+  if (pictures == NULL || rows == NULL) abort();
+  for (int i = 0; i < COUNT; i++) pictures[i] = penguin;
+  memset(rows, 0x5A, COUNT * DIM * sizeof *rows);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_encode_pictures(model, &penguin, 1, embedding, DIM, NULL, NULL));
+
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_embed_pictures(model, NULL, 1, rows, DIM, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_embed_pictures(model, pictures, 1, NULL, DIM, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, swiftclip_embed_pictures(model, pictures, 2, rows, 2 * DIM - 1, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_embed_pictures(model, pictures, 1, CROOKED(float), DIM, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_embed_pictures(model, CROOKED(swiftclip_picture), 1, rows, DIM, NULL, NULL));
+  received all = {0};
+  CHECK(swiftclip_embed_pictures(model, pictures, SIZE_MAX, rows, DIM, receive, &all) != SWIFTCLIP_OK);
+  CHECK(swiftclip_embed_pictures(model, pictures, SIZE_MAX / DIM + 2, rows, DIM, receive, &all) != SWIFTCLIP_OK);
+  CHECK(swiftclip_embed_pictures(model, pictures, SIZE_MAX / 2 + 2, NULL, 0, receive, &all) != SWIFTCLIP_OK);
+  CHECK(all.calls == 0 && check_untouched(rows, COUNT * DIM * sizeof *rows));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_embed_pictures(model, NULL, 0, NULL, 0, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_embed_pictures(model, NULL, 0, NULL, 0, receive, &all));
+  CHECK(all.calls == 0);
+
+  /* Into a buffer alone, to a function alone, and both. Bad pictures do not stop the others. */
+  static const int bad[] = {0, 31, 32, 33, 200, 398};
+  pictures[0] = (swiftclip_picture){.path = "no/such/file.png"};
+  pictures[31] = (swiftclip_picture){.data = "nonsense", .size = 8};
+  pictures[32] = (swiftclip_picture){.path = penguin_path, .data = "both", .size = 4};
+  pictures[33].reserved = 1;
+  memset(&pictures[200], 0, sizeof pictures[200]);
+  pictures[398] = (swiftclip_picture){.path = "/"};
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_embed_pictures(model, pictures, COUNT, rows, COUNT * DIM, NULL, NULL));
+  for (size_t i = 0, b = 0; i < COUNT; i++) {
+    int is_bad = b < sizeof bad / sizeof *bad && bad[b] == (int)i;
+    b += (size_t)is_bad;
+    CHECK(is_bad ? isnan(rows[i * DIM]) : memcmp(rows + i * DIM, embedding, sizeof embedding) == 0);
+  }
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_embed_pictures(model, pictures, COUNT, NULL, 0, receive, &all));
+  CHECK(!all.wrong && all.next == COUNT && all.total == COUNT && all.failed == 6 && all.calls > 1);
+  CHECK(memcmp(all.last, embedding, sizeof embedding) == 0);
+  all = (received){0};
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_embed_pictures(model, pictures, COUNT, rows, COUNT * DIM, receive, &all));
+  CHECK(!all.wrong && all.next == COUNT && all.failed == 6);
+
+  /* Cancelled: what was handed over is there. */
+  memset(rows, 0x5A, COUNT * DIM * sizeof *rows);
+  all = (received){.stop_at = 2};
+  CHECK_STATUS(SWIFTCLIP_CANCELLED,
+               swiftclip_embed_pictures(model, pictures, COUNT, rows, COUNT * DIM, receive, &all));
+  CHECK(!all.wrong && all.calls == 2 && all.next < COUNT);
+  CHECK(isnan(rows[0]) && memcmp(rows + DIM, embedding, sizeof embedding) == 0);
+  CHECK(check_untouched(rows + (COUNT - 1) * DIM, DIM * sizeof *rows));
+  free(pictures);
+  free(rows);
+}
+
+/* Bytes of this process that are in memory. */
+static long resident(void) {
+  long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1) abort();
+  fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* 400,000 failures and twenty cancelled runs, each with batches in the making, leave nothing behind. */
+static void embedding_leaves_nothing(void) {
+  enum { COUNT = 20000, RUNS = 20, CANCELLED_RUNS = 20, ALLOWED = 16 << 20 };
+  swiftclip_picture *pictures = calloc(COUNT, sizeof *pictures);
+  if (pictures == NULL) abort();
+  for (int i = 0; i < COUNT; i++) pictures[i].path = "no/such/file.png";
+  received all = {0};
+  long before = 0;
+  for (int run = 0; run <= RUNS; run++) {
+    all = (received){0};
+    swiftclip_embed_pictures(model, pictures, COUNT, NULL, 0, receive, &all);
+    if (run == 0) before = resident();
+  }
+  CHECK(!all.wrong && all.failed == COUNT);
+  CHECK(resident() - before < ALLOWED);
+  for (int i = 0; i < COUNT; i++) pictures[i] = penguin;
+  for (int run = 0; run <= CANCELLED_RUNS; run++) {
+    all = (received){.stop_at = 1};
+    swiftclip_embed_pictures(model, pictures, COUNT, NULL, 0, receive, &all);
+    if (run == 0) before = resident();
+  }
+  CHECK(!all.wrong && all.calls == 1);
+  CHECK(resident() - before < ALLOWED);
+  free(pictures);
+}
+
 static void similarity(void) {
   const float a[4] = {3, 4, 0, 0}, b[2] = {6, 8};
   float cosines[2];
@@ -531,6 +661,7 @@ static void not_a_model(const swiftclip_model *handle) {
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_model_tokenize(handle, &text, 1, 0, tokens, CONTEXT));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_encode_pixels(handle, pixels, 1, embedding, DIM));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_encode_pictures(handle, &penguin, 1, embedding, DIM, NULL, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_embed_pictures(handle, &penguin, 1, embedding, DIM, NULL, NULL));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_encode_tokens(handle, tokens, 1, embedding, DIM));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_encode_texts(handle, &text, 1, 0, embedding, DIM, NULL, NULL));
   CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
@@ -596,6 +727,8 @@ int main(int argc, char **argv) {
   texts_to_tokens();
   tokens_to_embeddings();
   progress();
+  embedding_many();
+  embedding_leaves_nothing();
   similarity();
   classifiers();
   tokenizers(argv[1]);

@@ -57,6 +57,34 @@ static int child_works(const char *folder) {
   return waitpid(child, &status, 0) == child ? status : -1;
 }
 
+/* Forks in the middle of a run, while workers have pictures in hand. */
+static int fork_inside(void *context, const swiftclip_embedded_batch *batch) {
+  pid_t *child = context;
+  if (*child < 0 && batch->first + batch->count < batch->total) {
+    *child = fork();
+    if (*child == 0) alarm(60);
+  }
+  return 0;
+}
+
+/* The run comes to its end in both processes, with the same bits. */
+static void fork_in_a_callback(void) {
+  enum { COUNT = 400 };
+  static swiftclip_picture pictures[COUNT];
+  static float embeddings[COUNT][DIM];
+  for (int i = 0; i < COUNT; i++) pictures[i].path = path;
+  pid_t child = -1;
+  fflush(stdout);
+  swiftclip_status status =
+      swiftclip_embed_pictures(model, pictures, COUNT, embeddings[0], COUNT * DIM, fork_inside, &child);
+  int wrong = status != SWIFTCLIP_OK;
+  for (int i = 0; i < COUNT; i++) wrong |= memcmp(embeddings[i], expected, sizeof expected) != 0;
+  if (child == 0) _exit(wrong || encode() != 0);
+  CHECK(!wrong && child > 0);
+  int end = -1;
+  CHECK(waitpid(child, &end, 0) == child && end == 0);
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   snprintf(path, sizeof path, "%s/penguin.png", argv[2]);
@@ -70,6 +98,7 @@ int main(int argc, char **argv) {
   CHECK(encode() == 0);
   CHECK(child_works(argv[1]) == 0);
   CHECK(encode() == 0);
+  for (int i = 0; i < CHILDREN; i++) fork_in_a_callback();
 
   pthread_t busy[2];
   for (int i = 0; i < 2; i++) CHECK(pthread_create(&busy[i], NULL, keep_busy, NULL) == 0);

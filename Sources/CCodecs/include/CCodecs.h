@@ -32,6 +32,11 @@ typedef struct ccodecs_jpeg_info {
 int ccodecs_jpeg_open(const uint8_t *data, size_t size, ccodecs_jpeg **jpeg,
                       ccodecs_jpeg_info *info, char *message);
 
+/* Has the picture decoded at 1/`denominator` of its size (1, 2, 4 or 8), by an inverse DCT of fewer
+ * coefficients. `info` gets the new size. Called before the start. */
+int ccodecs_jpeg_scale(ccodecs_jpeg *jpeg, uint32_t denominator, ccodecs_jpeg_info *info,
+                       char *message);
+
 /* Begins decoding of the columns `*first` ... `*first + *count`; both are widened to what the
  * decoder can do while every column asked for keeps the value that it has in a full decode. One or
  * three components come as red, green, blue, 255; four as they are in the file. */

@@ -35,7 +35,7 @@ from ._library import version
 from .classifier import Classifier, similarity
 from .inspection import Inspection, Tower, inspect
 from .loading import load, load_bytes
-from .model import Model
+from .model import Embedded, Model
 from .options import Preprocess
 from .pictures import preprocess
 from .tokenizer import Tokenizer
@@ -49,6 +49,7 @@ __all__ = [
     "BufferTooSmallError",
     "CancelledError",
     "Classifier",
+    "Embedded",
     "FileError",
     "Inspection",
     "InternalError",

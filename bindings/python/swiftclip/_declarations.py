@@ -15,6 +15,7 @@ INTERPOLATIONS = {"bicubic": 0, "bilinear": 1, "nearest": 2}
 ALPHAS = {"drop": 0, "composite": 1}
 ORIENTATIONS = {"ignore": 0, "apply": 1}
 CONVERTS = {"last": 0, "first": 1}
+JPEG_DECODINGS = {"full": 0, "scaled": 1}
 INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
 BACKENDS = {"own": 0, "openblas": 1}
 
@@ -40,6 +41,19 @@ class Picture(ctypes.Structure):
     ]
 
 
+class EmbeddedBatch(ctypes.Structure):
+    """swiftclip_embedded_batch"""
+
+    _fields_ = [
+        ("first", c_size_t),
+        ("count", c_size_t),
+        ("total", c_size_t),
+        ("embeddings", POINTER(c_float)),
+        ("statuses", POINTER(c_int)),
+        ("messages", POINTER(c_char_p)),
+    ]
+
+
 class PreprocessOptions(ctypes.Structure):
     """swiftclip_preprocess_options"""
 
@@ -55,6 +69,8 @@ class PreprocessOptions(ctypes.Structure):
         ("std", c_float * 3),
         ("max_pixels", c_uint64),
         ("max_bytes", c_uint64),
+        ("jpeg_decoding", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -73,6 +89,7 @@ class ModelOptions(ctypes.Structure):
 
 
 Progress = ctypes.CFUNCTYPE(c_int, c_void_p, c_size_t, c_size_t)
+BatchFunction = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(EmbeddedBatch))
 
 _STATUS = c_int
 _HANDLE = c_void_p
@@ -107,6 +124,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_model_tokenize": (_STATUS, (_HANDLE, _TEXTS, c_size_t, c_uint32, _NUMBERS, c_size_t)),
     "swiftclip_encode_pixels": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_encode_pictures": (_STATUS, (_HANDLE, _PICTURES, c_size_t, _NUMBERS, c_size_t, Progress, c_void_p)),
+    "swiftclip_embed_pictures": (
+        _STATUS,
+        (_HANDLE, _PICTURES, c_size_t, _NUMBERS, c_size_t, BatchFunction, c_void_p),
+    ),
     "swiftclip_encode_tokens": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_encode_texts": (
         _STATUS,

@@ -7,14 +7,14 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional
 
-from ._declarations import Progress
+from ._declarations import BatchFunction, EmbeddedBatch, Progress
 
 ProgressFunction = Callable[[int, int], Any]
 """Called with how many items are done and how many there are; raising an exception stops the work."""
 
 
 class Watch:
-    """What one call of the library passes as its progress callback. Made by `watching`."""
+    """What one call of the library passes as its callback, of either kind. Made by `watching`."""
 
     def __init__(self, progress: Optional[ProgressFunction], offset: int, total: Optional[int]) -> None:
         self._progress = progress
@@ -22,10 +22,20 @@ class Watch:
         self._total = total
         self._interrupted = False
         self._raised: Optional[BaseException] = None
-        self.callback = Progress(self._called)
+        self.callback = Progress(lambda context, done, total: self._called(done, total))
 
-    def _called(self, context: Optional[int], done: int, total: int) -> int:
+    def batches(self, take: Callable[[EmbeddedBatch], None]) -> Any:
+        """The callback for a call that hands over batches, each of which `take` gets first."""
+
+        def called(context: Optional[int], batch: Any) -> int:
+            given = batch.contents
+            return self._called(given.first + given.count, given.total, lambda: take(given))
+
+        return BatchFunction(called)
+
+    def _called(self, done: int, total: int, before: Callable[[], None] = lambda: None) -> int:
         try:
+            before()
             if self._progress is not None and not self._interrupted:
                 self._progress(self._offset + done, total if self._total is None else self._total)
         except BaseException as error:  # it is raised again when the call has come back

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import json
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from ._declarations import EmbeddedBatch
 from ._handle import Handle
-from ._errors import bad_argument
+from ._errors import SwiftCLIPError, bad_argument, error_for
 from ._library import address, check, library
 from ._progress import ProgressFunction, watching
 from .classifier import DEFAULT_TEMPLATES, Classifier
@@ -19,6 +20,15 @@ from .texts import TextArray, TextLike, Texts, as_texts, as_tokens, text_flags
 
 _ROWS = 256
 """Preprocessed pixels and tokens go to the library this many rows at a time, so that Ctrl-C is heard."""
+
+
+class Embedded(NamedTuple):
+    """What `Model.embed_images` returns. Since 1.1."""
+
+    embeddings: np.ndarray
+    """float32 (N, D), not normalised unless the graph does so itself; NaN in the rows of `failures`."""
+    failures: Dict[int, SwiftCLIPError]
+    """What was wrong with each picture that could not be read, by its index, in rising order."""
 
 
 class Model:
@@ -152,7 +162,7 @@ class Model:
                   as Ctrl-C does
 
         Returns float32 (N, D), N being 1 for one picture; not normalised, unless the graph does so
-        itself. Raises what `preprocess` raises.
+        itself. Raises what `preprocess` raises, for the first picture that fails; `embed_images` goes on.
         """
         pixels = as_pixels(images, self.image_size)
         if pixels is not None:
@@ -174,6 +184,44 @@ class Model:
                 )
             check(status, start)
         return embeddings
+
+    def embed_images(self, images: Images, *, progress: Optional[ProgressFunction] = None) -> Embedded:
+        """Many pictures to image embeddings, where one that cannot be read does not stop the others. Since 1.1.
+
+        images    what `preprocess` takes: paths and bytes are read, decoded and resized on all threads while
+                  the pictures before them are encoded
+        progress  as in `encode_image`
+
+        Returns the embeddings, with the same bits as those of `encode_image`, and the failures. Memory beside
+        the result does not grow with the number of pictures; where the result would be too large, call this
+        with a thousand at a time, which costs nothing. Something that is no picture at all raises
+        ArgumentTypeError.
+        """
+        items = as_list(images)
+        embeddings = _empty((len(items), self.embed_dim))
+        failures: Dict[int, SwiftCLIPError] = {}
+        for start, piece in pieces(items):
+            pictures = PictureArray(piece, self._preprocess, self.image_size or 224, start, failures)
+            part = embeddings[start : start + pictures.count]
+
+            def take(batch: EmbeddedBatch, start: int = start) -> None:
+                for index in range(batch.count):
+                    if batch.statuses[index]:
+                        message = batch.messages[index].decode("utf-8", "replace")
+                        failures.setdefault(start + batch.first + index, error_for(batch.statuses[index], message))
+
+            with watching(progress, start, len(items)) as watch:
+                status = library().swiftclip_embed_pictures(
+                    self._handle.value,
+                    pictures.array,
+                    pictures.count,
+                    address(part),
+                    part.size,
+                    watch.batches(take),
+                    None,
+                )
+            check(status, start)
+        return Embedded(embeddings, dict(sorted(failures.items())))
 
     def encode_text(
         self,

@@ -6,7 +6,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
-from ._declarations import ALPHAS, CONVERTS, INTERPOLATIONS, ORIENTATIONS, PreprocessOptions
+from ._declarations import ALPHAS, CONVERTS, INTERPOLATIONS, JPEG_DECODINGS, ORIENTATIONS, PreprocessOptions
 from ._errors import bad_argument, bad_type
 from ._library import check, library
 
@@ -66,6 +66,9 @@ class Preprocess:
     """A picture of more pixels is a LimitExceededError, raised before memory is taken; 1...2^40."""
     max_bytes: int = 268_435_456
     """A picture file of more bytes is a LimitExceededError; 1...2^40."""
+    jpeg_decoding: str = "full"
+    """"full" (official), or "scaled": a JPEG whose shorter side is at least 4 times `image_size` is decoded at
+    1/2, 1/4 or 1/8 of its size, in about half the time, with slightly different pixels. Since 1.1."""
 
     def to_c(self) -> PreprocessOptions:
         """The struct of the C library. Raises InvalidArgumentError for values outside their range."""
@@ -76,6 +79,7 @@ class Preprocess:
         options.alpha = chosen("alpha", self.alpha, ALPHAS)
         options.orientation = chosen("orientation", self.orientation, ORIENTATIONS)
         options.convert = chosen("convert", self.convert, CONVERTS)
+        options.jpeg_decoding = chosen("jpeg_decoding", self.jpeg_decoding, JPEG_DECODINGS)
         for name, target in (("background", options.background), ("mean", options.mean), ("std", options.std)):
             values = tuple(getattr(self, name))
             if len(values) != 3:

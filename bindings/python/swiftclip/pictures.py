@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ._declarations import (
     Picture,
     PreprocessOptions,
 )
-from ._errors import Status, bad_argument, bad_type, error_for
+from ._errors import ArgumentTypeError, Status, SwiftCLIPError, bad_argument, bad_type, error_for
 from ._library import address, check, library
 from .options import Preprocess
 from .pillow import is_pillow, pillow_pixels
@@ -94,14 +94,31 @@ def pieces(images: List[Any]) -> Iterator[Tuple[int, List[Any]]]:
 
 
 class PictureArray:
-    """An array of swiftclip_picture, with everything that it points to. Valid while this object lives."""
+    """An array of swiftclip_picture, with everything that it points to. Valid while this object lives.
 
-    def __init__(self, images: List[Any], options: Preprocess, size: int, start: int = 0) -> None:
+    failures  where given, it gets the errors of pictures that the library cannot be handed, by their index
+              in the caller's list, and their places are left empty; otherwise the first is raised. Something
+              that is no picture at all is always raised
+    """
+
+    def __init__(
+        self,
+        images: List[Any],
+        options: Preprocess,
+        size: int,
+        start: int = 0,
+        failures: Optional[Dict[int, SwiftCLIPError]] = None,
+    ) -> None:
         self.count = len(images)
         self.array = (Picture * max(self.count, 1))()
         self._kept: List[Any] = []
         for index, image in enumerate(images):
-            self._fill(self.array[index], image, start + index, options, size)
+            try:
+                self._fill(self.array[index], image, start + index, options, size)
+            except SwiftCLIPError as error:
+                if failures is None or isinstance(error, ArgumentTypeError):
+                    raise
+                failures[start + index] = error
 
     def _fill(self, target: Picture, image: Any, index: int, options: Preprocess, size: int) -> None:
         if isinstance(image, (str, os.PathLike)):

@@ -255,3 +255,59 @@ def test_the_models_options():
         pixels = noise(100, 90, 3, 6)
         expected = official(Image.fromarray(pixels), 64, "nearest") * STD + MEAN
         np.testing.assert_allclose(model.preprocess(pixels), expected, atol=1e-6)
+
+
+def encoded_jpeg(width, height, seed, mode="RGB", **how):
+    """A JPEG with structure at every scale, so that decoding at another size or place shows."""
+    random = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3), np.float32)
+    for cells in (3, 17, 80):
+        coarse = Image.fromarray(random.integers(0, 256, (cells, cells, 3), np.uint8))
+        total += np.asarray(coarse.resize((width, height), 3), np.float32) / 3
+    out = io.BytesIO()
+    Image.fromarray(total.astype(np.uint8)).convert(mode).save(out, "JPEG", **{"quality": 90, **how})
+    return out.getvalue()
+
+
+SCALED = Preprocess(image_size=32, jpeg_decoding="scaled")
+
+
+@pytest.mark.parametrize("how", [{}, {"subsampling": 0}, {"subsampling": 1}, {"progressive": True}], ids=str)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_scaled_jpeg_decoding_equals_pillows_draft(mode, how):
+    cases = [(130, 128, 2), (301, 255, 2), (255, 301, 2), (300, 256, 4), (511, 800, 4), (900, 512, 8), (515, 2100, 8)]
+    for seed, (width, height, denominator) in enumerate(cases):
+        if order_of_passes_differs(-(-width // denominator), -(-height // denominator), 32):
+            continue
+        data = encoded_jpeg(width, height, seed, mode, **how)
+        image = Image.open(io.BytesIO(data))
+        image.draft(image.mode, (-(-width // denominator) - 1, -(-height // denominator) - 1))
+        assert image.size == (-(-width // denominator), -(-height // denominator))
+        ours = swiftclip.preprocess(data, SCALED)
+        assert (ours == official(image, 32)).all(), (width, height, denominator)
+        full = swiftclip.preprocess(data, Preprocess(image_size=32))
+        assert (ours != full).any() and np.abs((ours - full) * STD * 255).max() < 40
+
+
+def test_scaled_jpeg_decoding_leaves_others_alone(penguin):
+    small = encoded_jpeg(127, 200, 1)
+    assert (swiftclip.preprocess(small, SCALED) == swiftclip.preprocess(small, Preprocess(image_size=32))).all()
+    assert (swiftclip.preprocess(penguin, SCALED) == swiftclip.preprocess(penguin, Preprocess(image_size=32))).all()
+    with pytest.raises(swiftclip.InvalidArgumentError):
+        swiftclip.preprocess(penguin, Preprocess(jpeg_decoding="half"))
+
+
+def test_scaled_jpeg_decoding_of_damaged_bytes():
+    data = bytearray(encoded_jpeg(700, 600, 2))
+    random = np.random.default_rng(3)
+    answers = 0
+    for _ in range(300):
+        changed = data.copy()
+        for place in random.integers(2, len(data), 3):
+            changed[place] = random.integers(0, 256)
+        for given in (bytes(changed), bytes(data[: random.integers(0, len(data))])):
+            try:
+                answers += bool(np.isfinite(swiftclip.preprocess(given, SCALED)).all())
+            except swiftclip.SwiftCLIPError as error:
+                answers += bool(str(error))
+    assert answers == 600

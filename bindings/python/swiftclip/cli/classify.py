@@ -12,7 +12,7 @@ import numpy as np
 from ..classifier import DEFAULT_TEMPLATES, Classifier
 from ..html import Entry, report
 from .common import add_model_arguments, commas, complain, lines_of, open_model
-from .inputs import encode_readable, expanded
+from .inputs import expanded
 from .progress import ProgressLine
 
 
@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
         with ProgressLine("labels", "prompts") as progress:
             classifier = model.classifier(labels, templates, progress=progress)
         with ProgressLine("pictures", "pictures") as progress:
-            embeddings, failures = encode_readable(model, paths, progress)
+            embeddings, failures = model.embed_images(paths, progress=progress)
         facts: Dict[str, Any] = dict(description=model.describe(), logit_scale=model.logit_scale)
-    for index, error in sorted(failures.items()):
+    for index, error in failures.items():
         complain(f"{paths[index]}: {error}")
 
     scores = _scores(classifier, embeddings, arguments.cosine)

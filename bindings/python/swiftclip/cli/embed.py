@@ -11,7 +11,7 @@ from typing import IO, Any, List
 import numpy as np
 
 from .common import add_model_arguments, complain, lines_of, open_model
-from .inputs import encode_readable, expanded
+from .inputs import expanded
 from .progress import ProgressLine
 
 _FORMATS = (".npy", ".npz", ".jsonl")
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser) -> int:
             with ProgressLine("texts", "texts") as progress:
                 of_texts = model.encode_text(texts, truncate=arguments.truncate, progress=progress)
         with ProgressLine("pictures", "pictures") as progress:
-            of_pictures, failures = encode_readable(model, paths, progress)
-    for index, error in sorted(failures.items()):
+            of_pictures, failures = model.embed_images(paths, progress=progress)
+    for index, error in failures.items():
         complain(f"{paths[index]}: {error}")
 
     embeddings = np.concatenate([of_pictures, of_texts])

@@ -20,14 +20,11 @@ class ProgressLine:
         self._bar: Optional[Any] = None
         self._last = time.monotonic()
         self._drawn = False
-        self._most = 0
         self._terminal = sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
-        # Halving a batch goes over pictures again; the count never goes back.
-        if done <= self._most or total <= 1:
+        if total <= 1:
             return
-        self._most = done
         if not self._terminal:
             self._log(done, total)
         elif not self._with_tqdm(done, total):
