@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Kernels
 import Testing
@@ -55,18 +56,19 @@ struct AttentionTests {
     /// One output row of a head in float64.
     func reference(_ sequence: Sequence, _ query: Int, _ head: Int, _ shape: Shape) -> [Double] {
       let columns = head * shape.width..<(head + 1) * shape.width
+      let keyRow = sequence.runs[0].row
       let seen = shape.causal ? sequence.keyCount - sequence.queryCount + query + 1 : sequence.keyCount
       let scores = (0..<seen).map { key in
-        Double(scale)
-          * columns.reduce(0.0) {
-            $0 + Double(q[sequence.queryRow + query, $1]) * Double(k[sequence.keyRow + key, $1])
-          }
+        let dot = columns.reduce(0.0) {
+          $0 + Double(q[sequence.queryRow + query, $1]) * Double(k[keyRow + key, $1])
+        }
+        return Double(scale) * dot
       }
       let greatest = scores.max() ?? 0
       let weights = scores.map { exp($0 - greatest) }
       let total = weights.reduce(0, +)
       return columns.map { column in
-        (0..<seen).reduce(0.0) { $0 + weights[$1] * Double(v[sequence.keyRow + $1, column]) } / total
+        (0..<seen).reduce(0.0) { $0 + weights[$1] * Double(v[keyRow + $1, column]) } / total
       }
     }
   }
@@ -108,7 +110,7 @@ struct AttentionTests {
         for sequence in problem.sequences {
           for query in 0..<sequence.queryCount {
             let alone = Sequence(
-              queryRow: sequence.queryRow + query, queryCount: 1, keyRow: sequence.keyRow,
+              queryRow: sequence.queryRow + query, queryCount: 1, keyRow: sequence.runs[0].row,
               keyCount: causal ? query + 1 : sequence.keyCount)
             try compute.attention(
               q: problem.q.view, k: problem.k.view, v: problem.v.view, into: problem.out.view,
@@ -117,6 +119,28 @@ struct AttentionTests {
           }
         }
       }
+    }
+  }
+
+  @Test("reads keys in runs to the same bits", arguments: InstructionSet.allCases)
+  func runs(_ set: InstructionSet) throws {
+    let compute = try compute(set)
+    let shape = Shape(heads: 2, width: 40, sequences: [(40, 40)], causal: true)
+    let problem = Problem(shape)
+    try problem.run(compute, shape)
+    let reference = problem.out.copy()
+    // The first queries as a sequence of their own, the rest with the keys of both.
+    for cuts in [[1], [39], [3, 17], [5, 6, 7, 30]] {
+      let edges = [0] + cuts + [40]
+      let parts = zip(edges, edges.dropFirst()).map { KeyRun(row: $0, count: $1 - $0) }
+      let sequences = parts.indices.map {
+        Sequence(queryRow: parts[$0].row, queryCount: parts[$0].count, runs: Array(parts[...$0]))
+      }
+      let out = Matrix(40, 80)
+      try compute.attention(
+        q: problem.q.view, k: problem.k.view, v: problem.v.view, into: out.view, sequences: sequences,
+        heads: 2, headWidth: 40, scale: problem.scale, causal: true)
+      for row in 0..<40 { #expect(out.bits(row) == reference.bits(row), "\(cuts)") }
     }
   }
 

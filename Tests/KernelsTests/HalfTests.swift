@@ -22,7 +22,8 @@ struct HalfTests {
     halves: Compute, floats: Compute
   ) {
     let halves = try compute(set, threads: threads)
-    let floats = try Compute(threads: threads, instructions: set, backend: .own, keepsHalves: false)
+    let floats = try Compute(
+      threads: threads, instructions: set, backend: .own, exactOrder: false, keepsHalves: false)
     return (halves, floats)
   }
 
