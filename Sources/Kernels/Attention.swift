@@ -1,5 +1,8 @@
 import CPlatform
 
+/// Rows of keys and values that follow each other in memory and in a sequence.
+public typealias KeyRun = CPlatform.KeyRun
+
 /// The rows of one sequence in a ragged batch.
 public struct Sequence: Sendable {
   /// First row of its queries, and how many.
