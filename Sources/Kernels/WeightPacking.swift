@@ -1,26 +1,32 @@
 import Synchronization
 
 extension PackedWeights {
-  /// Copies the weights of some panels and inputs to their places.
-  func fill(_ sources: [WeightSource], panels: Range<Int>, inputs range: Range<Int>) {
-    // Blocks of inputs, so that the lines written stay in the first-level cache while columns are filled.
-    var input = range.lowerBound
-    while input < range.upperBound {
-      let block = input..<min(range.upperBound, input + 64)
-      for panel in panels { fillBlock(sources, panel: panel, inputs: block) }
-      input = block.upperBound
+  /// Copies the weights of some panels and channels, at all taps, to their places.
+  func fill(_ sources: [WeightSource], panels: Range<Int>, _ taps: Int, channels range: Range<Int>) {
+    // Blocks of channels, so that the lines written stay in the first-level cache while columns are filled, and those
+    // read stay there from tap to tap.
+    var channel = range.lowerBound
+    while channel < range.upperBound {
+      let block = channel..<min(range.upperBound, channel + 64)
+      for panel in panels {
+        for tap in 0..<taps { fillBlock(sources, panel: panel, tap, of: taps, channels: block) }
+      }
+      channel = block.upperBound
     }
   }
 
-  private func fillBlock(_ sources: [WeightSource], panel: Int, inputs range: Range<Int>) {
+  private func fillBlock(
+    _ sources: [WeightSource], panel: Int, _ tap: Int, of taps: Int, channels range: Range<Int>
+  ) {
     let columns = panel * panelColumns..<(panel + 1) * panelColumns
-    let target = weights.pointer + (panel * inputs + range.lowerBound) * panelColumns
+    let firstInput = tap * (inputs / taps) + range.lowerBound
+    let target = weights.pointer + (panel * inputs + firstInput) * panelColumns
     var first = 0
     for source in sources {
       let shared = columns.clamped(to: first..<first + source.outputs)
       if !shared.isEmpty {
         source.copy(
-          outputs: shared.lowerBound - first..<shared.upperBound - first, inputs: range,
+          outputs: shared.lowerBound - first..<shared.upperBound - first, tap, channels: range,
           to: target + (shared.lowerBound - columns.lowerBound), stride: panelColumns)
       }
       first += source.outputs
@@ -34,45 +40,48 @@ extension PackedWeights {
 }
 
 extension WeightSource {
-  /// target[input][output] = this weight, for a block.
+  /// target[channel][output] = this weight, for a block at one tap.
   fileprivate func copy(
-    outputs: Range<Int>, inputs: Range<Int>, to target: UnsafeMutablePointer<Float>, stride: Int
+    outputs: Range<Int>, _ tap: Int, channels: Range<Int>, to target: UnsafeMutablePointer<Float>, stride: Int
   ) {
+    let first = outputs.lowerBound * outputStride + channels.lowerBound * inputStride + tap * tapStride
+    let base = base + first * type.size
     switch type {
     case .float32:
-      copy(outputs, inputs, target, stride, elementSize: 4) { address in
+      copy(outputs.count, channels.count, from: base, to: target, stride) { address in
         address.loadUnaligned(as: Float.self)
       }
     case .float16:
-      copy(outputs, inputs, target, stride, elementSize: 2) { address in
+      copy(outputs.count, channels.count, from: base, to: target, stride) { address in
         Half.toFloat(address.loadUnaligned(as: UInt16.self))
       }
     case .bfloat16:
-      copy(outputs, inputs, target, stride, elementSize: 2) { address in
+      copy(outputs.count, channels.count, from: base, to: target, stride) { address in
         Float(bitPattern: UInt32(address.loadUnaligned(as: UInt16.self)) << 16)
       }
+    }
+    guard let gain else { return }
+    for channel in 0..<channels.count {
+      for output in outputs { target[channel * stride + output - outputs.lowerBound] *= gain[output] }
     }
   }
 
   @inline(__always)
   private func copy(
-    _ outputs: Range<Int>, _ inputs: Range<Int>, _ target: UnsafeMutablePointer<Float>, _ stride: Int,
-    elementSize: Int, _ read: (UnsafeRawPointer) -> Float
+    _ outputs: Int, _ channels: Int, from base: UnsafeRawPointer, to target: UnsafeMutablePointer<Float>,
+    _ stride: Int, _ read: (UnsafeRawPointer) -> Float
   ) {
-    let base = base + (inputs.lowerBound * inputStride + outputs.lowerBound * outputStride) * elementSize
-    let inputStep = inputStride * elementSize
-    let outputStep = outputStride * elementSize
+    let inputStep = inputStride * type.size
+    let outputStep = outputStride * type.size
     if outputStride == 1 {
-      for input in 0..<inputs.count {
-        let row = base + input * inputStep
-        for output in 0..<outputs.count {
-          target[input * stride + output] = read(row + output * elementSize)
-        }
+      for channel in 0..<channels {
+        let row = base + channel * inputStep
+        for output in 0..<outputs { target[channel * stride + output] = read(row + output * type.size) }
       }
     } else {
-      for output in 0..<outputs.count {
+      for output in 0..<outputs {
         let column = base + output * outputStep
-        for input in 0..<inputs.count { target[input * stride + output] = read(column + input * inputStep) }
+        for channel in 0..<channels { target[channel * stride + output] = read(column + channel * inputStep) }
       }
     }
   }
