@@ -145,9 +145,10 @@ def foreign(m):
     def coca():
         from open_clip.coca_model import CoCa
 
-        return CoCa(m.EMBED, dict(context_length=m.CONTEXT - 1, vocab_size=m.VOCABULARY, width=16, heads=2, layers=2,
-                                  mlp_ratio=2, ls_init_value=None, embed_cls=True, output_tokens=True),
-                    words, {**vision, "attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True})
+        tail = dict(mlp_ratio=2, ls_init_value=None)
+        return CoCa(
+            m.EMBED, {**words, **tail}, {**words, **tail, "context_length": m.CONTEXT - 1, "embed_cls": True},
+            {**vision, "attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True})
 
     def eva():
         import timm
@@ -171,8 +172,8 @@ def foreign(m):
     return {
         "siglip-image": (lambda: siglip().vision_model, lambda y: y.pooler_output, picture),
         "siglip-text": (lambda: siglip().text_model, lambda y: y.pooler_output, tokens),
-        "coca-image": (lambda: coca().visual, lambda y: y[0], picture),
-        "coca-text": (lambda: coca().text, lambda y: y[0], tokens),
+        "coca-image": (lambda: coca().visual, lambda y: y[0] if isinstance(y, tuple) else y, picture),
+        "coca-text": (lambda: coca().text, lambda y: y[0] if isinstance(y, tuple) else y, tokens[:, :m.CONTEXT - 1]),
         "eva-image": (eva, lambda y: y, picture), "timm-vit": (plain_vit, lambda y: y, picture),
         "resnet18": (plain_resnet, lambda y: y, torch.from_numpy(m.image(64))),
     }
