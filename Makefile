@@ -42,8 +42,9 @@ test: $(LIBRARY) .venv/ready.stamp
 	@PYTHON=$(PYTHON) scripts/python.sh .venv-torch Tests/verify/requirements.txt
 	@touch $@
 
-verify: $(LIBRARY) .venv-torch/ready.stamp
-	@scripts/verify.sh
+# VERIFY_PYTHON: a Python that has PyTorch and the rest already.
+verify: $(LIBRARY) $(if $(VERIFY_PYTHON),,.venv-torch/ready.stamp)
+	@PYTHON=$(VERIFY_PYTHON) scripts/verify.sh
 
 bench: $(LIBRARY) .venv-torch/ready.stamp
 	@.venv-torch/bin/python Benchmarks/compare.py $(ARGS)
