@@ -61,7 +61,7 @@ extension CLIP {
     var first = 0
     while first < count {
       var tree = TokenTree()
-      while first + tree.count < count, tree.rows.count < rowsPerPass {
+      while first + tree.count < count, max(tree.rows.count, tree.count) < rowsPerPass {
         let next = texts[first + tree.count]
         tree.append(next.tokens, pooled: next.pooled, shares: text.causal)
       }

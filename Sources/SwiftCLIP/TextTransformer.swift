@@ -46,7 +46,8 @@ struct TextTransformer: Sendable {
     let texts = sequences.pooled.count
     let x = try Workspace(rows: rows.count, columns: width)
     let pooled = try Workspace(rows: texts, columns: width)
-    let workspace = try BlockWorkspace(tokens: rows.count, sequences: texts, transformer)
+    // Equal texts share all rows, so there may be more texts than rows.
+    let workspace = try BlockWorkspace(tokens: max(rows.count, texts), sequences: texts, transformer)
 
     for (row, place) in rows.enumerated() {
       let target = unsafe x.view.pointer + row * width

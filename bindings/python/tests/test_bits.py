@@ -127,3 +127,15 @@ def test_instruction_sets_agree(pixels, texts, alone, instructions):
         assert relative_errors(model.encode_image(pixels), alone[0]).max() < 1e-5
         assert relative_errors(model.encode_text(texts), alone[1]).max() < 1e-5
         assert (model.encode_image(pixels[7]) == model.encode_image(pixels)[7]).all()
+
+
+def test_texts_keep_their_bits_among_texts_that_begin_alike(model):
+    """Equal texts, texts that begin alike, and texts of one token: each as if it were alone."""
+    texts = ["a photo of a dog", "a photo of a dog in a park", "a photo", "a", "the dog", "a photo of a cat"]
+    tokens = model.tokenize(texts + texts[::-1] + ["a photo of a dog"] * 500)
+    tokens[3] = 1
+    together = model.encode_text(tokens)
+    for index in [*range(13), 200, 511]:
+        assert np.array_equal(together[index], model.encode_text(tokens[index : index + 1])[0]), index
+    equal = model.encode_text(np.repeat(tokens[:1], 3000, axis=0))
+    assert np.array_equal(equal, np.repeat(together[:1], 3000, axis=0))
