@@ -1,5 +1,8 @@
 /// Packed weights as the tile reads them: two vectors of float32 for each k, whatever is stored.
 protocol PanelReader {
+  /// Whether four k's may be written out one after the other. With halves the compiler would widen all of them
+  /// first and keep them on the stack.
+  static var unrolls: Bool { get }
   /// The index-th vector from here.
   func vector(_ index: Int) -> Vector
   mutating func advance(by vectors: Int)
@@ -16,6 +19,7 @@ protocol StoredPanel: PanelReader {
 struct FloatPanel: StoredPanel {
   private var pointer: UnsafePointer<Float>
 
+  @inline(__always) static var unrolls: Bool { true }
   @inline(__always) init(_ start: UnsafeRawPointer) { pointer = start.assumingMemoryBound(to: Float.self) }
   @inline(__always) func vector(_ index: Int) -> Vector { load(pointer + index * lanes) }
   @inline(__always) mutating func advance(by vectors: Int) { pointer += vectors * lanes }
@@ -37,6 +41,7 @@ struct FloatPanel: StoredPanel {
 struct HalfPanel: StoredPanel {
   private var pointer: UnsafePointer<Float16>
 
+  @inline(__always) static var unrolls: Bool { false }
   @inline(__always) init(_ start: UnsafeRawPointer) { pointer = start.assumingMemoryBound(to: Float16.self) }
   @inline(__always) func vector(_ index: Int) -> Vector { Half.widened(pointer + index * lanes) }
   @inline(__always) mutating func advance(by vectors: Int) { pointer += vectors * lanes }
@@ -48,6 +53,7 @@ struct WideningPanel: PanelReader {
   private var pointer: UnsafePointer<Float16>
   private var widened: UnsafeMutablePointer<Float>
 
+  @inline(__always) static var unrolls: Bool { false }
   @inline(__always)
   init(_ start: UnsafeRawPointer, into widened: UnsafeMutablePointer<Float>) {
     pointer = start.assumingMemoryBound(to: Float16.self)

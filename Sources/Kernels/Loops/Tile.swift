@@ -37,23 +37,24 @@ struct AndRow<Rest: TileRows>: TileRows {
 
   @inline(__always)
   init(_ c: UnsafePointer<Float>, _ stride: Int) {
-    low = load(c)
-    high = load(c + lanes)
-    rest = Rest(c + stride, stride)
+    rest = Rest(c, stride)
+    low = load(c + Rest.count * stride)
+    high = load(c + Rest.count * stride + lanes)
   }
 
   @inline(__always)
   mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector) {
-    let value = Vector(repeating: a[0])
+    rest.add(a, step, low, high)
+    // By its number, not from the row before: a chain of additions would take as long as the arithmetic.
+    let value = Vector(repeating: a[Rest.count * step])
     self.low = multiplyAdd(value, low, self.low)
     self.high = multiplyAdd(value, high, self.high)
-    rest.add(a + step, step, low, high)
   }
 
   @inline(__always)
   func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
-    Kernel.store(low, high, c)
-    rest.store(c + stride, stride)
+    rest.store(c, stride)
+    Kernel.store(low, high, c + Rest.count * stride)
   }
 }
 
@@ -127,12 +128,20 @@ private func sum<R: TileRows, B: PanelReader>(_: R.Type, _ tile: TileTask, _ b: 
       line += 64
     }
     ahead += tile.aheadStep
-    // A count that the compiler cannot see: it would unroll four k's, widen all their halves first and keep
-    // them on the stack.
-    for _ in 0..<min(4, remaining) {
+    if B.unrolls && remaining >= 4 {
       sums.add(a, rowStep, b.vector(0), b.vector(1))
-      a += step
-      b.advance(by: 2)
+      sums.add(a + step, rowStep, b.vector(2), b.vector(3))
+      sums.add(a + 2 * step, rowStep, b.vector(4), b.vector(5))
+      sums.add(a + 3 * step, rowStep, b.vector(6), b.vector(7))
+      a += 4 * step
+      b.advance(by: 8)
+    } else {
+      // A count that the compiler cannot see.
+      for _ in 0..<min(4, remaining) {
+        sums.add(a, rowStep, b.vector(0), b.vector(1))
+        a += step
+        b.advance(by: 2)
+      }
     }
     remaining -= 4
   }
