@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -44,6 +45,8 @@ struct TextTransformer: Sendable {
     _ tokens: UnsafePointer<Int32>, _ spans: [TokenSpan], into embeddings: UnsafeMutablePointer<Float>,
     _ compute: Compute
   ) throws(CLIPError) {
+    defer { Counters.enter(.outside) }
+    Counters.enter(.embedding)
     let rows = spans.reduce(0) { $0 + $1.count }
     let x = try Workspace(rows: rows, columns: width)
     let pooled = try Workspace(rows: spans.count, columns: width)
@@ -60,6 +63,7 @@ struct TextTransformer: Sendable {
     try transformer(x.view, spans, into: pooled.view, workspace, compute)  // (texts, width)
     lnFinal(pooled.view, into: pooled.view, compute)
 
+    Counters.enter(.projection)
     let result = unsafe MatrixView(
       pointer: embeddings, rows: spans.count, columns: embedDim, stride: embedDim)
     if let projection {
