@@ -85,6 +85,7 @@ def _vision_transformer(vision: Dict[str, Any], embed_dim: int) -> int:
 
 
 def _modified_resnet(vision: Dict[str, Any], embed_dim: int) -> int:
+    """The pool at its end has one query, as in the official code; open_clip computes 50 and reads one."""
     width, side = vision["width"], vision["image_size"] // 2
     half = width // 2
     total = side * side * 9 * (3 * half + half * half + half * width)

@@ -85,7 +85,7 @@ def preprocessing(arguments: argparse.Namespace) -> Iterator[List[Row]]:
         data = inputs.jpeg(width, height)
         contestants: Contestants = {OWN: lambda: swiftclip.preprocess(data, options)}
         if rust:
-            contestants["hf-processors-rs"] = lambda: rust([data], return_tensors="np", num_threads=1)["pixel_values"][0]
+            contestants["hf-processors-rs"] = lambda: rust([data], return_tensors="np", num_threads=1)[0]
         if transform:
             contestants["Pillow + torchvision"] = lambda: transform(io.BytesIO(data))
         yield compared(f"preprocessing, {title}", contestants, "ms a picture", 1000, arguments)

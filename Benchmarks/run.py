@@ -131,9 +131,10 @@ def main() -> None:
             rows += piece
     except KeyboardInterrupt:
         print("Interrupted: what was measured so far is written.", file=sys.stderr)
-    made = plots.draw_into(arguments.out, facts, rows)
-    facts["left_out"] = peers.said()
-    report.write(arguments.out, facts, rows, breakdown)
+    finally:
+        made = plots.draw_into(arguments.out, facts, rows)
+        facts["left_out"] = peers.said()
+        report.write(arguments.out, facts, rows, breakdown)
     print(report.noise(rows) if rows else "Nothing but stages was measured.")
     print(f"{arguments.out}: results.json, results.csv, results.md and {len(made)} files of plots")
 

@@ -3,7 +3,8 @@
 #endif
 
 /// What the thread that called the library is doing. `outside`: nothing of the library's, which is not counted.
-public enum Stage: Int {
+/// Without a raw type: it would put conformances into libraries that count nothing.
+public enum Stage {
   case outside
   /// Patches or tokens become the rows of a Transformer.
   case embedding
@@ -72,7 +73,10 @@ public enum Counters {}
     }
   }
 
-  extension Stage: CaseIterable {}
+  extension Stage: CaseIterable {
+    /// Its place among all cases.
+    fileprivate var index: Int { Int(unsafe unsafeBitCast(self, to: UInt8.self)) }
+  }
 
   /// What is known about one stage of one thread.
   private struct StageCount {
@@ -97,8 +101,8 @@ public enum Counters {}
 
   extension UnsafeMutablePointer<Record> {
     fileprivate subscript(stage: Stage) -> StageCount {
-      unsafeAddress { unsafe UnsafePointer(pointee.counts + stage.rawValue) }
-      nonmutating unsafeMutableAddress { unsafe pointee.counts + stage.rawValue }
+      unsafeAddress { unsafe UnsafePointer(pointee.counts + stage.index) }
+      nonmutating unsafeMutableAddress { unsafe pointee.counts + stage.index }
     }
   }
 
@@ -137,14 +141,14 @@ public enum Counters {}
     var sums = Stage.allCases.map { _ in StageCount() }
     var next = unsafe records
     while let record = unsafe next {
-      for stage in Stage.allCases { sums[stage.rawValue] += unsafe record[stage] }
+      for stage in Stage.allCases { sums[stage.index] += unsafe record[stage] }
       unsafe next = record.pointee.next
     }
     let all = sums.reduce(0) { $0 + $1.nanoseconds }
     guard all > 0 else { return }
     var text = row("stage", ["times", "ms", "share_%", "waiting_ms", "GFLOP/s"])
-    for stage in Stage.allCases where sums[stage.rawValue].nanoseconds > 0 {
-      let sum = sums[stage.rawValue]
+    for stage in Stage.allCases where sums[stage.index].nanoseconds > 0 {
+      let sum = sums[stage.index]
       text += row(
         "\(stage)",
         [
