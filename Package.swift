@@ -4,8 +4,10 @@ import PackageDescription
 /// Everything but the kernels marks each unsafe expression, so that it can be found and says why it holds.
 let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 
-/// Reads a model once and multiplies nothing: space counts there.
-let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+/// Multiplies nothing: space counts there.
+let small: [SwiftSetting] = [
+  .unsafeFlags(["-Osize"], .when(configuration: .release))
+]
 
 /// Kernels are pointers and arithmetic, checked by their callers and by tests against plain references.
 let kernel: [SwiftSetting] = [.treatAllWarnings(as: .error), .unsafeFlags(["-Ounchecked"])]
@@ -31,7 +33,7 @@ let package = Package(
       linkerSettings: [
         .unsafeFlags([
           "-static-stdlib", "-use-ld=lld",
-          "-Xlinker", "--icf=safe",
+          "-Xlinker", "--icf=all",
           "-Xlinker", "--gc-sections",
           "-Xlinker", "-s",
           "-Xlinker", "-soname=libswiftclip.so.1",
@@ -40,10 +42,10 @@ let package = Package(
       ]),
     .target(
       name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Imaging", "Tokenizing", "Kernels"],
-      swiftSettings: safe),
+      swiftSettings: safe + small),
     .target(
       name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels", "Counters"],
-      swiftSettings: safe),
+      swiftSettings: safe + small),
     .target(name: "ONNXImport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
     .target(

@@ -3,18 +3,20 @@
 Every measurement is a process of its own, contestants in turn, files in the page cache. Works: start, which opens
 the image encoder and embeds one picture; memory, which opens both encoders and embeds a picture and a caption. Peak
 memory is VmHWM of the whole process, interpreter, packages and mapped files among it, and once more without what
-it was after importing the packages.
+it was after importing the packages. Those processes tell too how long opening both encoders takes, by the clock and
+in processor time of all threads, in which other work on the machine does not count.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import models
 import peers
@@ -24,10 +26,25 @@ from timing import Others
 MODULES = {OWN: ["swiftclip"], "onnxruntime": ["onnxruntime"], "OpenVINO": ["openvino"], "PyTorch": ["torch", "open_clip"]}
 
 
+AFTERWARDS: "List[tuple[str, str, Callable[[Dict[str, Any]], float]]]" = [
+    ("peak memory", "MiB", lambda answer: answer["peak"] / 2**20),
+    ("peak memory without imports", "MiB", lambda answer: (answer["peak"] - answer["imported"]) / 2**20),
+    ("opening", "s", lambda answer: answer["opened"]),
+    ("processor time of opening", "s", lambda answer: answer["busy"]),
+]
+"""What the processes that open both encoders tell."""
+
+
 def peak() -> int:
     """Bytes at most resident so far."""
     with open("/proc/self/status", encoding="ascii") as file:
         return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def used() -> float:
+    """Seconds of processor time so far, all threads, in this process and in the system for it."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def child(contestant: str, folder: Path, threads: int, towers: List[str]) -> Dict[str, Any]:
@@ -39,14 +56,15 @@ def child(contestant: str, folder: Path, threads: int, towers: List[str]) -> Dic
         __import__(module)
     sizes = models.config(folder)
     picture = inputs.pixels(1, sizes["vision_cfg"]["image_size"])
-    imported = peak()
+    imported, busy, started = peak(), used(), time.monotonic()
     encoders = make(folder, threads, towers)
+    opened, busy = time.monotonic() - started, used() - busy
     encoders["image"](picture)
     ended = time.monotonic()
     if "text" in towers:
         text = sizes["text_cfg"]
         encoders["text"](inputs.full_tokens(1, text["context_length"], text["vocab_size"]))
-    return {"ended": ended, "peak": peak(), "imported": imported}
+    return {"ended": ended, "peak": peak(), "imported": imported, "opened": opened, "busy": busy}
 
 
 def run(contestant: str, folder: Path, threads: int, towers: str) -> Dict[str, Any]:
@@ -99,10 +117,10 @@ def measure(name: str, threads: int, arguments: argparse.Namespace) -> Iterator[
         ]
     if "memory" in arguments.work:
         answers = rounds(names, folder, threads, "image,text", min(count, 3))
-        for work, rest in (("peak memory", 0), ("peak memory without imports", 1)):
+        for work, unit, value in AFTERWARDS:
             yield [
-                row(work, contestant, "MiB", [(a["peak"] - rest * a["imported"]) / 2**20 for a in given], model=name,
-                    threads=threads, note="VmHWM, both encoders")
+                row(work, contestant, unit, [value(answer) for answer in given], model=name, threads=threads,
+                    note="both encoders")
                 for contestant, given in answers.items()
             ]
 

@@ -22,7 +22,10 @@ LIBRARY = models.ROOT / ".build-counters" / "release" / "libswiftclip.so"
 def child(folder: Path, threads: int, work: str, batch: int, calls: int, instructions: str) -> None:
     import inputs
     import swiftclip
+    from swiftclip import _library
 
+    # The package prefers the library of the checkout, which counts nothing.
+    _library._opened = _library.open_library(LIBRARY)
     model = swiftclip.load(folder, threads=threads, instructions=instructions)
     if work == "image":
         given, encode = inputs.pixels(batch, model.image_size), model.encode_image
@@ -45,7 +48,7 @@ def measure(name: str, threads: int, arguments: argparse.Namespace) -> List[Dict
         for batch in arguments.batches:
             calls = max(3, 64 // batch)
             with tempfile.NamedTemporaryFile("r", suffix=".txt") as table:
-                environment = {**os.environ, "SWIFTCLIP_LIBRARY": str(LIBRARY), "SWIFTCLIP_COUNTERS_FILE": table.name}
+                environment = {**os.environ, "SWIFTCLIP_COUNTERS_FILE": table.name}
                 command = [
                     sys.executable, __file__, str(folder), str(threads), work, str(batch), str(calls),
                     arguments.instructions,

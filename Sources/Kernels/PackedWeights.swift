@@ -9,23 +9,33 @@ public enum ElementType: Sendable {
 
 /// Some outputs' weights somewhere in memory, such as a mapped file: the weight from input i to output o is
 /// element `i · inputStride + o · outputStride`.
+///
+/// The inputs of a convolution are its channels once for each tap of the window, in the order (tap, channel): the
+/// weight from channel c at tap t is element `c · inputStride + t · tapStride + o · outputStride`.
 public struct WeightSource: @unchecked Sendable {
   /// Need not be aligned.
   public var base: UnsafeRawPointer
   public var type: ElementType
   /// In elements.
   public var inputStride: Int
+  public var tapStride: Int
   public var outputStride: Int
   public var outputs: Int
+  /// What each output's weights are multiplied by, or nil.
+  public var gain: UnsafePointer<Float>?
 
   public init(
-    base: UnsafeRawPointer, type: ElementType, inputStride: Int, outputStride: Int, outputs: Int
+    base: UnsafeRawPointer, type: ElementType, inputStride: Int, tapStride: Int = 0, outputStride: Int,
+    outputs: Int,
+    gain: UnsafePointer<Float>? = nil
   ) {
     self.base = base
     self.type = type
     self.inputStride = inputStride
+    self.tapStride = tapStride
     self.outputStride = outputStride
     self.outputs = outputs
+    self.gain = gain
   }
 }
 
@@ -92,17 +102,19 @@ public final class PackedWeights: Sendable {
 extension Compute {
   /// Packs weights for `linear`. The sources are consecutive blocks of outputs, such as those of queries, keys
   /// and values. They are held as float16 where that loses nothing.
-  /// - Parameter bias: one number for each output of all sources, or nil.
+  /// - Parameters:
+  ///   - taps: the places of a convolution's window; divides `inputs`.
+  ///   - bias: one number for each output of all sources, or nil.
   public func pack(
-    inputs: Int, sources: [WeightSource], bias: UnsafePointer<Float>?
+    inputs: Int, taps: Int = 1, sources: [WeightSource], bias: UnsafePointer<Float>?
   ) throws(KernelError) -> PackedWeights {
     // A matrix that does not fit shows it within its first few numbers, so that trying costs nothing.
     if keepsHalves, blas == nil,
-      let halves = try pack(inputs: inputs, sources: sources, bias: bias, as: .float16)
+      let halves = try pack(inputs: inputs, taps: taps, sources: sources, bias: bias, as: .float16)
     {
       return halves
     }
-    guard let floats = try pack(inputs: inputs, sources: sources, bias: bias, as: .float32) else {
+    guard let floats = try pack(inputs: inputs, taps: taps, sources: sources, bias: bias, as: .float32) else {
       throw .outOfMemory(bytes: .max)
     }
     return floats
@@ -110,8 +122,10 @@ extension Compute {
 
   /// The same in a given storage; nil where a weight does not fit it.
   private func pack(
-    inputs: Int, sources: [WeightSource], bias: UnsafePointer<Float>?, as storage: WeightStorage
+    inputs: Int, taps: Int, sources: [WeightSource], bias: UnsafePointer<Float>?, as storage: WeightStorage
   ) throws(KernelError) -> PackedWeights? {
+    assert(taps > 0 && inputs % taps == 0)
+    let channels = inputs / taps
     var outputs = 0
     for source in sources {
       let (sum, overflow) = outputs.addingReportingOverflow(source.outputs)
@@ -132,16 +146,17 @@ extension Compute {
     let group = max(1, 256 / packed.panelColumns)
     let loops = loops
     if isPlain {
-      // One panel: shared by inputs.
-      let pieces = (inputs + 63) / 64
+      // One panel: shared by channels.
+      let pieces = (channels + 63) / 64
       pool.run(pieces) { piece, _ in
-        packed.fill(sources, panels: 0..<1, inputs: piece * 64..<min(inputs, (piece + 1) * 64), loops)
+        packed.fill(
+          sources, panels: 0..<1, taps, channels: piece * 64..<min(channels, (piece + 1) * 64), loops)
       }
     } else {
       let groups = (packed.panels + group - 1) / group
       pool.run(groups) { index, _ in
         let panels = index * group..<min(packed.panels, (index + 1) * group)
-        packed.fill(sources, panels: panels, inputs: 0..<inputs, loops)
+        packed.fill(sources, panels: panels, taps, channels: 0..<channels, loops)
       }
     }
     return packed.allFit.load(ordering: .relaxed) ? packed : nil

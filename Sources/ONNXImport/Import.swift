@@ -158,6 +158,8 @@ struct Importer {
     for outcome in outcomes {
       switch outcome {
       case .value(let value): outputs.append(value)
+      // No embedding; what is missing will be named.
+      case .sequence: break
       case .refused(let error): throw error
       }
     }

@@ -6,6 +6,8 @@ struct Interpreter: ~Copyable {
   /// A value of the graph, or why there is none.
   enum Outcome {
     case value(Value)
+    /// What SplitToSequence makes. Only the operators of SequenceOperators.swift read it.
+    case sequence([Value])
     case refused(ImportError)
   }
 
@@ -170,8 +172,8 @@ struct Interpreter: ~Copyable {
     let top = frames.count - 1
     do {
       let outputs = try evaluate(node)
-      for (name, value) in zip(node.outputs, outputs) where !name.isEmpty {
-        frames[top].names[name] = .value(value)
+      for (name, outcome) in zip(node.outputs, outputs) where !name.isEmpty {
+        frames[top].names[name] = outcome
       }
       for name in node.outputs.dropFirst(outputs.count) where !name.isEmpty {
         let error = ImportError.unsupported("its output \(quoted(name)) is not supported")
@@ -183,10 +185,11 @@ struct Interpreter: ~Copyable {
     }
   }
 
-  private mutating func evaluate(_ node: NodeRecord) throws(ImportError) -> [Value] {
+  private mutating func evaluate(_ node: NodeRecord) throws(ImportError) -> [Outcome] {
     let origin = origins.count - 1
     var inputs: [Value?] = []
-    for name in node.inputs {
+    var sequence: [Value]?
+    for (i, name) in node.inputs.enumerated() {
       guard !name.isEmpty else {
         inputs.append(nil)
         continue
@@ -194,14 +197,22 @@ struct Interpreter: ~Copyable {
       switch look(up: name) {
       case .value(let value): inputs.append(value)
       case .refused(let error): throw error
+      case .sequence(let parts):
+        guard i == 0, Interpreter.readsSequence(node) else {
+          throw located(.unsupported("reads a sequence of tensors; export with optimisation"), origin)
+        }
+        sequence = parts
+        inputs.append(nil)
       }
     }
     let key = FunctionKey(domain: node.domain, name: node.operation, overload: node.overload)
     do {
-      if let function = functions[key] { return try call(function, node, inputs) }
-      if node.operation == "If", node.domain.isEmpty { return try branch(node, inputs) }
+      if let function = functions[key] { return try call(function, node, inputs).map(Outcome.value) }
+      if node.operation == "If", node.domain.isEmpty { return try branch(node, inputs).map(Outcome.value) }
       let version = frames.last?.operatorSets[node.domain] ?? frames.first?.operatorSets[node.domain] ?? 1
-      return try apply(Call(node: node, inputs: inputs, version: version))
+      let call = Call(node: node, inputs: inputs, version: version)
+      if let outcome = try sequenceOperator(call, sequence) { return [outcome] }
+      return try apply(call).map(Outcome.value)
     } catch {
       throw located(error, origin)
     }
@@ -267,6 +278,7 @@ struct Interpreter: ~Copyable {
     for outcome in outcomes {
       switch outcome {
       case .value(let value): result.append(value)
+      case .sequence: throw .unsupported("answers a sequence of tensors; export with optimisation")
       case .refused(let error): throw error
       }
     }

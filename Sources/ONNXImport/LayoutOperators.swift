@@ -201,13 +201,20 @@ extension Interpreter {
       let each = (size + parts - 1) / parts
       sizes = (0..<parts).map { max(0, min(each, size - $0 * each)) }
     }
+    return try parts(of: value, axis: axis, sizes: sizes)
+  }
+
+  /// Pieces of a value one after the other along an axis, which they must make up.
+  func parts(of value: Value, axis: Int, sizes: [Int]) throws(ImportError) -> [Value] {
     var total = 0
     for part in sizes {
       let (sum, overflow) = total.addingReportingOverflow(part)
       guard part > 0, !overflow else { throw .malformed("splits into the sizes \(sizes)") }
       total = sum
     }
-    guard total == size else { throw .malformed("splits \(size) into \(sizes)") }
+    guard total == value.shape[axis] else {
+      throw .malformed("splits \(value.shape[axis]) into \(sizes)")
+    }
     var result: [Value] = []
     var start = 0
     for part in sizes {

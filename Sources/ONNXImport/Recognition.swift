@@ -98,6 +98,8 @@ extension Program {
       case .binary(.maximum, let inner, let floor):
         guard isDense(length), let least = try? scalar(floor), least <= 1e-6 else { return nil }
         length = inner
+      // A floor that half precision rounded to 0.
+      case .unary(.relu, let inner) where isDense(length): length = inner
       case .shift(let inner, let amount) where amount >= 0 && amount <= 1e-6 && isDense(length):
         length = inner
       default: floored = false

@@ -20,39 +20,42 @@ struct Convolution: Sendable {
     let bias = try layer.bias.map { (bias) throws(CLIPError) in
       try Parameters(bias, named: "\(name).bias", compute)
     }
-    let inputs = layer.kernel * layer.kernel * layer.inputs
-    let ordered = try Convolution.channelsLast(layer, named: name, compute)
-    let source = unsafe WeightSource(
-      base: UnsafeRawPointer(ordered.pointer), type: .float32, inputStride: 1, outputStride: inputs,
-      outputs: layer.outputs)
-    weights = try converting { () throws(KernelError) in
-      unsafe try compute.pack(inputs: inputs, sources: [source], bias: bias?.pointer)
-    }
-    guard weights.isFinite else { throw notFinite(name) }
-  }
-
-  /// The weights [output][y][x][channel], times each output's gain: the order in which windows are read.
-  private static func channelsLast(
-    _ layer: ONNXImport.Convolution, named name: String, _ compute: Compute
-  ) throws(CLIPError) -> AlignedStorage {
-    let stored = try Parameters(layer.weight, named: name, compute)  // [output][channel][y][x]
     let gain = try layer.gain.map { (gain) throws(CLIPError) in
       try Parameters(gain, named: "\(name).gain", compute)
     }
-    let ordered = try AlignedStorage(count: stored.count)
-    let (channels, taps) = (layer.inputs, layer.kernel * layer.kernel)
-    // Each output's weights are written by one thread.
-    compute.parallel(layer.outputs) { output in
-      let factor = unsafe gain?.pointer[output] ?? 1
-      let source = unsafe stored.row(output, width: channels * taps)
-      let target = unsafe ordered.pointer + output * channels * taps
-      for tap in 0..<taps {
-        for channel in 0..<channels {
-          unsafe target[tap * channels + channel] = source[channel * taps + tap] * factor
-        }
+    weights = unsafe try Convolution.withWindows(layer.weight) { (type, base, strides) throws(CLIPError) in
+      let source = unsafe WeightSource(
+        base: base, type: type, inputStride: strides[1], tapStride: strides[3], outputStride: strides[0],
+        outputs: layer.outputs, gain: gain?.pointer)
+      let taps = layer.kernel * layer.kernel
+      return try converting { () throws(KernelError) in
+        unsafe try compute.pack(
+          inputs: taps * layer.inputs, taps: taps, sources: [source], bias: bias?.pointer)
       }
     }
-    return ordered
+    layer.weight.discard()
+    guard weights.isFinite else { throw notFinite(name) }
+  }
+
+  /// Calls `body` with the address and strides of weights [output][channel][y][x] whose taps follow each other, row by
+  /// row: as the file has them, or in a copy.
+  private static func withWindows<R>(
+    _ weight: Weight, _ body: (Kernels.ElementType, UnsafeRawPointer, [Int]) throws(CLIPError) -> R
+  ) throws(CLIPError) -> R {
+    if weight.strides[2] == weight.shape[3] * weight.strides[3] {
+      return try unsafe weight.withBytes { (base) throws(CLIPError) in
+        unsafe try body(Kernels.ElementType(weight.kind), base, weight.strides)
+      }
+    }
+    let values = try converting { () throws(ImportError) in try weight.floats() }
+    let taps = weight.shape[2] * weight.shape[3]
+    let strides = [weight.shape[1] * taps, taps, weight.shape[3], 1]
+    return try unsafe values.withUnsafeBufferPointer { (floats) throws(CLIPError) in
+      guard let base = floats.baseAddress else {
+        throw CLIPError(.invalidData, "A convolution has no weights. Export the model again.")
+      }
+      return unsafe try body(.float32, UnsafeRawPointer(base), strides)
+    }
   }
 
   /// `x` (count · side², channels) to `y` (count · outputSide², outputs).

@@ -42,23 +42,36 @@ extension CLIP {
   ) throws(CLIPError) {
     guard let text else { throw missingTextEncoder }
     guard count > 0, let base = tokens.baseAddress else { return }
+    var texts: [CheckedText] = []
+    texts.reserveCapacity(count)
+    for index in 0..<count {
+      let ids = unsafe UnsafeBufferPointer(
+        start: base + index * text.contextLength, count: text.contextLength)
+      do {
+        let pooled = unsafe try text.pooledPosition(ids)
+        texts.append(
+          unsafe CheckedText(
+            index: index, tokens: Array(ids[..<(text.causal ? pooled + 1 : ids.count)]), pooled: pooled))
+      } catch {
+        throw error.located("Text \(firstIndex + index)")
+      }
+    }
+    // Neighbours in this order share the longest beginnings.
+    if text.causal { texts.sort { $0.tokens.lexicographicallyPrecedes($1.tokens) } }
     var first = 0
     while first < count {
-      var spans: [TokenSpan] = []
-      var rows = 0
-      while first + spans.count < count, rows < rowsPerPass {
-        let index = first + spans.count
-        let ids = unsafe UnsafeBufferPointer(
-          start: base + index * text.contextLength, count: text.contextLength)
-        do {
-          spans.append(unsafe try text.span(of: ids, start: rows))
-        } catch {
-          throw error.located("Text \(firstIndex + index)")
-        }
-        rows += spans[spans.count - 1].count
+      var tree = TokenTree()
+      while first + tree.count < count, tree.rows.count < rowsPerPass {
+        let next = texts[first + tree.count]
+        tree.append(next.tokens, pooled: next.pooled, shares: text.causal)
       }
-      unsafe try text(base + first * text.contextLength, spans, into: embeddings + first * embedDim, compute)
-      first += spans.count
+      let results = try Workspace(rows: tree.count, columns: embedDim)
+      try text(tree, into: results.view, compute)
+      for row in 0..<tree.count {
+        unsafe (embeddings + texts[first + row].index * embedDim).update(
+          from: results.view.pointer + row * embedDim, count: embedDim)
+      }
+      first += tree.count
     }
   }
 
@@ -95,6 +108,15 @@ extension CLIP {
       if unsafe progress(done, texts.count) { throw unsafe cancelled(done, texts.count) }
     }
   }
+}
+
+/// A text whose ids are of the vocabulary, up to the last that is computed.
+private struct CheckedText {
+  /// Its place in the call.
+  let index: Int
+  let tokens: [Int32]
+  /// Position of the token that is read.
+  let pooled: Int
 }
 
 /// What a model may lack: a tower whose file was not given, or the vocabulary.

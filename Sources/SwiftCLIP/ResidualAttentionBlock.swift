@@ -27,7 +27,7 @@ struct ResidualAttentionBlock: Sendable {
 
   /// All tokens of all sequences: `x` (tokens, width), changed in place.
   func callAsFunction(
-    _ x: MatrixView, _ sequences: [TokenSpan], _ workspace: borrowing BlockWorkspace, _ compute: Compute
+    _ x: MatrixView, _ sequences: TokenSequences, _ workspace: borrowing BlockWorkspace, _ compute: Compute
   ) throws(CLIPError) {
     let (normed, wide) = (workspace.normed(x.rows), workspace.wide(x.rows))
     attentionNorm(x, into: normed, compute)
@@ -39,32 +39,50 @@ struct ResidualAttentionBlock: Sendable {
   /// The last block: keys and values need every token, but only the token that is pooled needs a query, an
   /// output and an MLP. `x` (tokens, width) is read; `pooled` (sequences, width) is the result.
   func readingOneToken(
-    _ x: MatrixView, _ sequences: [TokenSpan], into pooled: MatrixView,
+    _ x: MatrixView, _ sequences: TokenSequences, into pooled: MatrixView,
     _ workspace: borrowing BlockWorkspace, _ compute: Compute
   ) throws(CLIPError) {
     let (normed, wide) = (workspace.normed(x.rows), workspace.wide(x.rows))
     attentionNorm(x, into: normed, compute)
     copyPooledRows(of: x, sequences, into: pooled)
     try attention.readingOneToken(
-      normed, addingTo: pooled, sequences, workspace.queries(sequences.count), wide, compute)
-    let pooledNormed = workspace.normed(sequences.count)
+      normed, addingTo: pooled, sequences, workspace.queries(sequences.pooled.count), wide, compute)
+    let pooledNormed = workspace.normed(sequences.pooled.count)
     mlpNorm(pooled, into: pooledNormed, compute)
     try mlp(pooledNormed, addingTo: pooled, wide, compute)
   }
 }
 
-/// Where a sequence lies among the rows of a batch, and which of its tokens is read in the end.
-struct TokenSpan: Sendable {
-  var start: Int
-  var count: Int
-  var pooled: Int
+/// The sequences of a batch: what the attention of all rows reads, and the token of each that is read in the end.
+struct TokenSequences: Sendable {
+  let all: [Sequence]
+  let pooled: [PooledToken]
+
+  /// A token that is read in the end, and the keys that it sees.
+  struct PooledToken: Sendable {
+    let row: Int
+    let runs: [KeyRun]
+  }
+
+  /// Sequences of one length below each other, read at their first token, which sees all.
+  init(count: Int, tokens: Int) {
+    all = (0..<count).map {
+      Sequence(queryRow: $0 * tokens, queryCount: tokens, keyRow: $0 * tokens, keyCount: tokens)
+    }
+    pooled = all.map { PooledToken(row: $0.queryRow, runs: $0.runs) }
+  }
+
+  init(all: [Sequence], pooled: [PooledToken]) {
+    self.all = all
+    self.pooled = pooled
+  }
 }
 
-func copyPooledRows(of x: MatrixView, _ sequences: [TokenSpan], into pooled: MatrixView) {
-  for (index, span) in sequences.enumerated() {
-    // Both views were sized for these spans by the encoder that made them.
+func copyPooledRows(of x: MatrixView, _ sequences: TokenSequences, into pooled: MatrixView) {
+  for (index, token) in sequences.pooled.enumerated() {
+    // Both views were sized for these sequences by the encoder that made them.
     unsafe (pooled.pointer + index * pooled.stride).update(
-      from: x.pointer + (span.start + span.pooled) * x.stride, count: x.columns)
+      from: x.pointer + token.row * x.stride, count: x.columns)
   }
 }
 
@@ -94,7 +112,7 @@ struct MultiHeadAttention: Sendable {
 
   /// `x` (tokens, width) normalised; the result is added to `residual` (tokens, width). `x` is overwritten.
   func callAsFunction(
-    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: [TokenSpan], _ wide: MatrixView,
+    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: TokenSequences, _ wide: MatrixView,
     _ compute: Compute
   ) throws(CLIPError) {
     Counters.enter(.attentionProducts)
@@ -105,9 +123,7 @@ struct MultiHeadAttention: Sendable {
       try compute.attention(
         q: qkv.columns(0..<width), k: qkv.columns(width..<2 * width), v: qkv.columns(2 * width..<3 * width),
         into: x,
-        sequences: sequences.map {
-          .init(queryRow: $0.start, queryCount: $0.count, keyRow: $0.start, keyCount: $0.count)
-        },
+        sequences: sequences.all,
         heads: heads, headWidth: headWidth, scale: scale, causal: causal)
     }
     Counters.enter(.attentionProducts)
@@ -117,12 +133,12 @@ struct MultiHeadAttention: Sendable {
   /// `x` (tokens, width) normalised; for each sequence the attention of its pooled token is added to its row
   /// of `residual` (sequences, width). `queries` (2 · sequences, width) is scratch.
   func readingOneToken(
-    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: [TokenSpan], _ queries: MatrixView,
+    _ x: MatrixView, addingTo residual: MatrixView, _ sequences: TokenSequences, _ queries: MatrixView,
     _ wide: MatrixView, _ compute: Compute
   ) throws(CLIPError) {
     guard let query else { return }
     Counters.enter(.attentionProducts)
-    let count = sequences.count
+    let count = sequences.pooled.count
     let (pooled, q) = (queries.rows(0..<count), queries.rows(count..<2 * count))
     copyPooledRows(of: x, sequences, into: pooled)
     try query(pooled, into: q, compute)
@@ -132,10 +148,8 @@ struct MultiHeadAttention: Sendable {
       Counters.enter(.attention)
       try compute.attention(
         q: q, k: kv.columns(0..<width), v: kv.columns(width..<2 * width), into: pooled,
-        sequences: sequences.enumerated().map { index, span in
-          .init(
-            queryRow: index, queryCount: 1, keyRow: span.start,
-            keyCount: causal ? span.pooled + 1 : span.count)
+        sequences: sequences.pooled.enumerated().map { index, token in
+          Sequence(queryRow: index, queryCount: 1, runs: token.runs)
         },
         heads: heads, headWidth: headWidth, scale: scale, causal: causal)
     }

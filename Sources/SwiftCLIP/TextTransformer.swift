@@ -5,7 +5,8 @@ import ONNXImport
 /// The paper's text encoder (section 2.4): a Transformer with masked self-attention, read at EOT.
 ///
 /// Because a token sees only what stands before it, nothing after the token that is read can change the
-/// result: it is never computed. Texts of different lengths run below each other as one ragged batch.
+/// result: it is never computed. And texts that begin alike have the same activations there: they are computed
+/// once (`TokenTree`).
 struct TextTransformer: Sendable {
   let contextLength: Int
   let vocabularySize: Int
@@ -39,43 +40,38 @@ struct TextTransformer: Sendable {
     normalised = tower.normalised
   }
 
-  /// `tokens` (spans.count, contextLength), already checked by `spans(of:count:)`, to `embeddings`
-  /// (spans.count, embedDim).
-  func callAsFunction(
-    _ tokens: UnsafePointer<Int32>, _ spans: [TokenSpan], into embeddings: UnsafeMutablePointer<Float>,
-    _ compute: Compute
-  ) throws(CLIPError) {
+  /// The texts of a tree, in its order, to `result` (texts, embedDim).
+  func callAsFunction(_ tree: TokenTree, into result: MatrixView, _ compute: Compute) throws(CLIPError) {
     defer { Counters.enter(.outside) }
     Counters.enter(.embedding)
-    let rows = spans.reduce(0) { $0 + $1.count }
-    let x = try Workspace(rows: rows, columns: width)
-    let pooled = try Workspace(rows: spans.count, columns: width)
-    let workspace = try BlockWorkspace(tokens: rows, sequences: spans.count, transformer)
+    let rows = tree.rows
+    let sequences = tree.sequences(causal: causal)
+    let texts = sequences.pooled.count
+    let x = try Workspace(rows: rows.count, columns: width)
+    let pooled = try Workspace(rows: texts, columns: width)
+    let workspace = try BlockWorkspace(tokens: rows.count, sequences: texts, transformer)
 
-    for (text, span) in spans.enumerated() {
-      for position in 0..<span.count {
-        let id = unsafe Int(tokens[text * contextLength + position])
-        let row = unsafe x.view.pointer + (span.start + position) * width
-        unsafe tokenEmbedding.copyRow(id, to: row, compute)
-        unsafe add(row, positions.row(position, width: width), into: row, width)
-      }
+    for (row, place) in rows.enumerated() {
+      let target = unsafe x.view.pointer + row * width
+      unsafe tokenEmbedding.copyRow(Int(place.token), to: target, compute)
+      unsafe add(target, positions.row(place.position, width: width), into: target, width)
     }
-    try transformer(x.view, spans, into: pooled.view, workspace, compute)  // (texts, width)
+    try transformer(x.view, sequences, into: pooled.view, workspace, compute)  // (texts, width)
     lnFinal(pooled.view, into: pooled.view, compute)
-
     Counters.enter(.projection)
-    let result = unsafe MatrixView(
-      pointer: embeddings, rows: spans.count, columns: embedDim, stride: embedDim)
     if let projection {
       try projection(pooled.view, into: result, compute)  // (texts, embedDim)
     } else {
-      unsafe embeddings.update(from: pooled.view.pointer, count: spans.count * embedDim)
+      for text in 0..<texts {
+        unsafe (result.pointer + text * result.stride).update(
+          from: pooled.view.pointer + text * width, count: embedDim)
+      }
     }
     if normalised { normaliseRows(result) }
   }
 
-  /// How many tokens of one text must be computed, and which is read. Refuses ids outside the vocabulary.
-  func span(of ids: UnsafeBufferPointer<Int32>, start: Int) throws(CLIPError) -> TokenSpan {
+  /// The position of the token that is read. Refuses ids outside the vocabulary.
+  func pooledPosition(_ ids: UnsafeBufferPointer<Int32>) throws(CLIPError) -> Int {
     var pooled: Int?
     var largest = Int32.min
     for unsafe(position, id) in unsafe ids.enumerated() {
@@ -98,6 +94,6 @@ struct TextTransformer: Sendable {
         "There is no EOT token among the \(ids.count) ids, so no embedding can be read. Tokenize with swiftclip, or end the text with EOT."
       )
     }
-    return TokenSpan(start: start, count: causal ? pooled + 1 : contextLength, pooled: pooled)
+    return pooled
   }
 }

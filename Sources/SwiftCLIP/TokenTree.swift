@@ -1,8 +1,8 @@
 import Kernels
 
 /// Texts that share their beginnings, as a tree of tokens: a causal Transformer gives the same activations to the
-/// same beginning, so each is computed once. "a photo of a cat" and "a photo of a dog" have six tokens before they
-/// part, and two or three each after.
+/// same beginning, so each is computed once. "a photo of a cat" and "a photo of a dog" have five tokens before they
+/// part, and two each after.
 struct TokenTree {
   /// Tokens that follow each other without a fork, in consecutive rows.
   private struct Segment {
@@ -18,72 +18,77 @@ struct TokenTree {
   /// Segments from the beginning of the last text to its end.
   private var path: [Int] = []
   private var last: [Int32] = []
-  /// The segment with which each text ends.
-  private var ends: [Int] = []
+  /// For each text the segment with which it ends, and the position that is read.
+  private var texts: [(end: Int, pooled: Int)] = []
 
-  /// A token and its position for each row.
+  /// A token and its position, for each row of activations.
   private(set) var rows: [(token: Int32, position: Int)] = []
+  var count: Int { texts.count }
 
-  /// Adds a text. Texts in lexicographic order share all they can; in another order fewer rows are shared.
-  mutating func append(_ tokens: some Collection<Int32>) {
+  /// Adds a text that is read at a position. Texts in lexicographic order share all that they can.
+  /// - Parameter shares: whether the text may share its beginning with the one before, as causal ones may.
+  mutating func append(_ tokens: [Int32], pooled: Int, shares: Bool) {
     var shared = 0
-    for (old, new) in zip(last, tokens) {
-      guard old == new else { break }
-      shared += 1
+    if shares {
+      while shared < min(last.count, tokens.count), last[shared] == tokens[shared] { shared += 1 }
     }
-    keepPath(upTo: shared)
+    leavePath(at: shared)
     if tokens.count > shared {
-      let segment = Segment(
-        firstRow: rows.count, count: tokens.count - shared, depth: shared, parent: path.last)
-      for (offset, token) in tokens.dropFirst(shared).enumerated() { rows.append((token, shared + offset)) }
       path.append(segments.count)
-      segments.append(segment)
+      segments.append(
+        Segment(
+          firstRow: rows.count, count: tokens.count - shared, depth: shared, parent: path.dropLast().last))
+      for position in shared..<tokens.count { rows.append((tokens[position], position)) }
     }
-    last = Array(tokens)
-    ends.append(path[path.count - 1])
+    last = tokens
+    texts.append((path.last ?? 0, pooled))
   }
 
-  /// Leaves the path at a depth, and cuts the segment there if the depth lies within it.
-  private mutating func keepPath(upTo depth: Int) {
+  /// Shortens the path to a depth, and cuts a segment there if the depth lies within it.
+  private mutating func leavePath(at depth: Int) {
     while let index = path.last, segments[index].depth >= depth { path.removeLast() }
     guard let index = path.last, segments[index].depth + segments[index].count > depth else { return }
-    // The rest keeps the number, which texts and segments after it know.
-    let kept = depth - segments[index].depth
+    // The part after the cut keeps the number, by which texts and later segments know it.
     var upper = segments[index]
-    upper.count = kept
-    segments[index].firstRow += kept
-    segments[index].count -= kept
+    upper.count = depth - upper.depth
+    segments[index].firstRow += upper.count
+    segments[index].count -= upper.count
     segments[index].depth = depth
     segments[index].parent = segments.count
     path[path.count - 1] = segments.count
     segments.append(upper)
   }
 
-  /// What the attention of all rows reads.
-  var sequences: [Sequence] {
-    segments.map { Sequence(queryRow: $0.firstRow, queryCount: $0.count, runs: runs(to: $0)) }
-  }
-
-  /// The last token of each text, and all tokens before it.
-  var endings: [Ending] {
-    ends.map { index in
-      let segment = segments[index]
-      return Ending(row: segment.firstRow + segment.count - 1, runs: runs(to: segment))
+  /// What the attention of all rows reads, and of each text's pooled token.
+  func sequences(causal: Bool) -> TokenSequences {
+    let all = segments.map { segment in
+      Sequence(
+        queryRow: segment.firstRow, queryCount: segment.count,
+        runs: runs(to: segment, count: segment.depth + segment.count))
     }
+    let pooled = texts.map { text in
+      // A token that is read before its segment's end sees less of it.
+      let seen = runs(to: segments[text.end], count: causal ? text.pooled + 1 : .max)
+      return TokenSequences.PooledToken(row: row(of: text.pooled, endingWith: text.end), runs: seen)
+    }
+    return TokenSequences(all: all, pooled: pooled)
   }
 
-  struct Ending {
-    let row: Int
-    let runs: [KeyRun]
+  /// The row of a position of the text that ends with a segment.
+  private func row(of position: Int, endingWith end: Int) -> Int {
+    var segment = segments[end]
+    while segment.depth > position, let parent = segment.parent { segment = segments[parent] }
+    return segment.firstRow + position - segment.depth
   }
 
-  /// The rows from the beginning to the end of a segment.
-  private func runs(to segment: Segment) -> [KeyRun] {
-    var runs = [KeyRun(row: segment.firstRow, count: segment.count)]
-    var parent = segment.parent
-    while let index = parent {
-      runs.append(KeyRun(row: segments[index].firstRow, count: segments[index].count))
-      parent = segments[index].parent
+  /// The first `count` rows from the beginning of texts to the end of a segment.
+  private func runs(to end: Segment, count: Int) -> [KeyRun] {
+    var runs: [KeyRun] = []
+    var segment: Segment? = end
+    while let this = segment {
+      let seen = min(this.count, count - this.depth)
+      if seen > 0 { runs.append(KeyRun(row: this.firstRow, count: seen)) }
+      segment = this.parent.map { segments[$0] }
     }
     return runs.reversed()
   }

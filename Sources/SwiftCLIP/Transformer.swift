@@ -26,7 +26,8 @@ struct Transformer: Sendable {
   /// `x` (tokens, width), all sequences below each other, is changed in place up to the last block; the
   /// last block's result for each sequence's pooled token goes to `pooled` (sequences, width).
   func callAsFunction(
-    _ x: MatrixView, _ sequences: [TokenSpan], into pooled: MatrixView, _ workspace: borrowing BlockWorkspace,
+    _ x: MatrixView, _ sequences: TokenSequences, into pooled: MatrixView,
+    _ workspace: borrowing BlockWorkspace,
     _ compute: Compute
   ) throws(CLIPError) {
     for block in blocks.dropLast() {

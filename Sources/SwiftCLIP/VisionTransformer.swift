@@ -69,7 +69,7 @@ struct VisionTransformer: Sendable {
     // x is (count · tokens, width) from here on.
     unsafe try embedPatches(pixels, count: count, into: x.view, scratch: workspace, compute)
     lnPre?(x.view, into: x.view, compute)
-    let sequences = (0..<count).map { TokenSpan(start: $0 * tokens, count: tokens, pooled: 0) }
+    let sequences = TokenSequences(count: count, tokens: tokens)
     try transformer(x.view, sequences, into: pooled.view, workspace, compute)  // (count, width)
     lnPost?(pooled.view, into: pooled.view, compute)
 

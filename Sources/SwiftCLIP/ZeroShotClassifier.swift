@@ -42,7 +42,8 @@ public struct ZeroShotClassifier: Sendable {
     logitScale = model.logitScale
 
     var weights: [Float] = []
-    let labelsPerPass = max(1, 256 / templates.count)
+    // Enough labels for a template's beginning to be shared by many.
+    let labelsPerPass = max(1, 2048 / templates.count)
     let (total, overflow) = labels.count.multipliedReportingOverflow(by: templates.count)
     guard !overflow else {
       throw CLIPError(

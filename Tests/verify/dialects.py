@@ -45,6 +45,9 @@ def bases(m):
         "openai": m.openai_clip, "openclip": lambda: m.open_clip_model(True),
         "openclip-gelu": lambda: m.open_clip_model(False), "hf-eager": lambda: m.hugging_face("eager"),
         "hf-sdpa": lambda: m.hugging_face("sdpa"), "hf-gelu-eos2": lambda: m.hugging_face("eager", "gelu", 2),
+        "openclip-wide80": lambda: wide(m, 80), "openclip-wide88": lambda: wide(m, 88),
+        "openclip-eos": lambda: open_clip_text(m, pool_type="eos", eos_id=m.EOT),
+        "openclip-linear": lambda: open_clip_text(m, proj_bias=True), "hf-no-head": lambda: m.hugging_face("sdpa"),
         "openai-resnet": lambda: m.openai_resnet(4), "openclip-resnet": lambda: m.open_clip_resnet(4),
     }
     script = ["9", "11", "12", "13", "14", "16", "17", "18"]
@@ -52,6 +55,16 @@ def bases(m):
     for source, make in sources.items():
         resnet = "resnet" in source
         parts = ["image"] if resnet else ["image", "text", "both"]
+        if source in ("openclip-wide80", "openclip-wide88", "openclip-eos", "openclip-linear"):
+            for exporter in ("13", "14", "17", "dynamo18", "dynamo23-plain"):
+                for part in parts if "wide" in source else ["text", "both"]:
+                    yield source, exporter, part, make
+            continue
+        if source == "hf-no-head":
+            for exporter in ("14", "17", "dynamo18"):
+                for part in ("hidden-image", "hidden-text"):
+                    yield source, exporter, part, make
+            continue
         for exporter in script + dynamo:
             for part in parts:
                 if part != "both" or exporter in ("11", "14", "17", "dynamo18", "dynamo23"):
@@ -59,13 +72,132 @@ def bases(m):
         for part in parts:
             yield source, "17-static", part, make
             yield source, "14-unfolded", part, make
+            yield source, "17-half", part, make
         if source.startswith("hf"):
-            for exporter in ("14", "17", "dynamo20"):
+            for exporter in ("14", "17", "dynamo20", "14-open", "17-open"):
                 yield source, exporter, "masked", make
         if not resnet:
             yield source, "17-int32", "text", make
             yield source, "17-one", "normalised-image", make
             yield source, "17-int32", "normalised-text", make
+            yield source, "17-one-int32", "normalised-text", make
+
+
+def wide(m, head_width):
+    """The structure of ViT-H/14 and ViT-g/14: heads of 80 and 88, exact GELU, a perceptron of another width."""
+    from open_clip.model import CLIP
+
+    return m.randomise_wide(CLIP(
+        m.EMBED,
+        dict(image_size=m.IMAGE, layers=1, width=2 * head_width, head_width=head_width, patch_size=m.PATCH,
+             mlp_ratio=4.3637 if head_width == 88 else 4.0),
+        dict(context_length=m.CONTEXT, vocab_size=m.VOCABULARY, width=128, heads=2, layers=1), quick_gelu=False))
+
+
+def open_clip_text(m, **text):
+    """An open_clip whose text encoder is told to do something otherwise."""
+    from open_clip.model import CLIP
+
+    return m.randomise(CLIP(
+        m.EMBED,
+        dict(image_size=m.IMAGE, layers=m.LAYERS, width=m.WIDTH, head_width=m.WIDTH // m.HEADS, patch_size=m.PATCH),
+        dict(context_length=m.CONTEXT, vocab_size=m.VOCABULARY, width=m.TEXT_WIDTH, heads=m.TEXT_HEADS,
+             layers=m.LAYERS, **text), quick_gelu=True))
+
+
+class Hidden:
+    """A tower with all that Hugging Face's answers hold: the last tokens, the pooled one and the embedding."""
+
+    def __new__(cls, model, text):
+        import torch
+
+        class Wrapper(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.model = model
+
+            def forward(self, x):
+                if text:
+                    out = self.model.text_model(input_ids=x)
+                    return self.model.text_projection(out.pooler_output), out.last_hidden_state, out.pooler_output
+                out = self.model.vision_model(pixel_values=x)
+                return self.model.visual_projection(out.pooler_output), out.last_hidden_state, out.pooler_output
+
+        return Wrapper().eval()
+
+
+def foreign(m):
+    """Name -> (model of another kind, its inputs): each must be refused by the name of an operator."""
+    import torch
+
+    picture, tokens = torch.from_numpy(m.image()), torch.tensor(m.TOKENS)
+    vision = dict(image_size=m.IMAGE, layers=2, width=16, head_width=8, patch_size=m.PATCH)
+    words = dict(context_length=m.CONTEXT, vocab_size=m.VOCABULARY, width=16, heads=2, layers=2)
+
+    def siglip():
+        from transformers import SiglipConfig, SiglipModel
+
+        shared = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+        return SiglipModel(SiglipConfig(
+            text_config=dict(vocab_size=m.VOCABULARY, max_position_embeddings=m.CONTEXT, **shared),
+            vision_config=dict(image_size=m.IMAGE, patch_size=m.PATCH, **shared), attn_implementation="eager"))
+
+    def coca():
+        from open_clip.coca_model import CoCa
+
+        tail = dict(mlp_ratio=2, ls_init_value=None)
+        return CoCa(
+            m.EMBED, {**words, **tail}, {**words, **tail, "context_length": m.CONTEXT - 1, "embed_cls": True},
+            {**vision, "attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True})
+
+    def eva():
+        import timm
+
+        return timm.models.eva.Eva(
+            img_size=m.IMAGE, patch_size=m.PATCH, num_classes=m.EMBED, embed_dim=16, depth=2, num_heads=2,
+            use_rot_pos_emb=True, use_abs_pos_emb=True, ref_feat_shape=(3, 3))
+
+    def plain_vit():
+        import timm
+
+        return timm.models.vision_transformer.VisionTransformer(
+            img_size=m.IMAGE, patch_size=m.PATCH, num_classes=m.EMBED, embed_dim=16, depth=2, num_heads=2,
+            global_pool="avg")
+
+    def plain_resnet():
+        import torchvision
+
+        return torchvision.models.resnet18(num_classes=m.EMBED)
+
+    return {
+        "siglip-image": (lambda: siglip().vision_model, lambda y: y.pooler_output, picture),
+        "siglip-text": (lambda: siglip().text_model, lambda y: y.pooler_output, tokens),
+        "coca-image": (lambda: coca().visual, lambda y: y[0] if isinstance(y, tuple) else y, picture),
+        "coca-text": (lambda: coca().text, lambda y: y[0] if isinstance(y, tuple) else y, tokens[:, :m.CONTEXT - 1]),
+        "eva-image": (eva, lambda y: y, picture), "timm-vit": (plain_vit, lambda y: y, picture),
+        "resnet18": (plain_resnet, lambda y: y, torch.from_numpy(m.image(64))),
+    }
+
+
+def exported_foreign(m, maker, take, given):
+    import onnx
+    import torch
+
+    class Wrapper(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = maker()
+
+        def forward(self, x):
+            return take(self.model(x))
+
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch.manual_seed(4)
+    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.onnx")
+        torch.onnx.export(Wrapper().eval(), (given,), path, dynamo=False, opset_version=17, input_names=["input"],
+                          output_names=["output"], dynamic_axes={"input": {0: "batch"}})
+        return onnx.load(path)
 
 
 class Normalised:
@@ -122,6 +254,7 @@ def exported(m, source, exporter, part, make):
         "both": (m.Both(model), ["image", "text"]),
         "masked": (m.Both(model, True), ["image", "text", "attention_mask"]),
         "normalised-image": (m.Visual(model), ["image"]), "normalised-text": (m.Textual(model), ["text"]),
+        "hidden-image": (Hidden(model, False), ["image"]), "hidden-text": (Hidden(model, True), ["text"]),
     }[part]
     form = source.split("-")[1:] if source.startswith("form-") else [""]
     normalised = part.startswith("normalised") or (form[0] == "length" and form[1] != "none")
@@ -133,6 +266,9 @@ def exported(m, source, exporter, part, make):
     feeds = m.feeds(names, size)
     if "int32" in exporter:
         feeds = {k: v.astype(np.int32) if v.dtype == np.int64 else v for k, v in feeds.items()}
+    if "half" in exporter:
+        wrapper = copy.deepcopy(wrapper).half()
+        feeds = {k: v.astype(np.float16) if v.dtype == np.float32 else v for k, v in feeds.items()}
     one = "one" in exporter
     inputs = tuple(torch.from_numpy(a[:1] if one else a) for a in feeds.values())
     version, _, how = exporter.partition("-")
@@ -144,13 +280,16 @@ def exported(m, source, exporter, part, make):
         out = [f"out_{i}" for i in range(count)]
         if version.startswith("dynamo"):
             batch = torch.export.Dim("batch", min=2)
-            shapes = None if how in ("static", "one") else tuple({0: batch} for _ in inputs)
+            shapes = None if how == "static" or one else tuple({0: batch} for _ in inputs)
             program = torch.onnx.export(
                 wrapper, inputs, dynamo=True, input_names=names, output_names=out, dynamic_shapes=shapes,
                 opset_version=int(version[6:]), optimize=how != "plain", external_data=False, verbose=False)
             result = program.model_proto
         else:
-            axes = None if how in ("static", "one") else {n: {0: "batch"} for n in names}
+            axes = None if how == "static" or one else {n: {0: "batch"} for n in names}
+            if how == "open":  # as Optimum writes them: every size is a symbol
+                axes = {"image": {0: "images", 1: "channels", 2: "height", 3: "width"},
+                        **{n: {0: "texts", 1: "length"} for n in ("text", "attention_mask")}}
             torch.onnx.export(
                 wrapper, inputs, path, dynamo=False, opset_version=int(version), input_names=names, output_names=out,
                 dynamic_axes=axes, do_constant_folding=how != "unfolded")
@@ -163,7 +302,8 @@ def exported(m, source, exporter, part, make):
             "text": textual(texts).tolist() if "image" not in part else None,
             "normalised": normalised or (part in ("both", "masked") and source.startswith("hf")),
             "logitScale": float(np.exp(2.5)) if part in ("both", "masked") else None,
-            "activation": "gelu" if "gelu" in source else "quickGELU", "tolerance": FLOAT, "tensors": {},
+            "activation": "gelu" if "gelu" in source or "wide" in source else "quickGELU", "tolerance": HALF if "half" in exporter else FLOAT,
+            "tensors": {},
         }
     return result, golden, feeds
 
@@ -320,6 +460,14 @@ def tools(m):
     }
 
 
+HALF_BASES = [
+    ("openai", "14", "both"), ("openclip", "17", "image"), ("openclip-gelu", "17", "both"), ("hf-eager", "17", "image"),
+    ("hf-eager", "17", "text"), ("hf-sdpa", "14", "both"), ("openclip-wide80", "17", "both"),
+    ("openclip-resnet", "17", "image"), ("openai-resnet", "14", "image"), ("hf-sdpa", "dynamo18", "image"),
+]
+"""What only the conversions to half precision and bfloat16 are tried on besides."""
+
+
 TOOL_BASES = [
     ("openai", "17", "image"), ("openclip", "17", "text"), ("openclip", "14", "both"), ("hf-eager", "14", "both"),
     ("hf-sdpa", "17", "image"), ("hf-sdpa", "dynamo20", "masked"), ("hf-gelu-eos2", "17", "both"),
@@ -351,8 +499,12 @@ def make(folder: Path, only: str) -> None:
 
     for source, exporter, part, maker in sorted([*bases(m), *forms_of_each_part()], key=lambda base: (base[:3] not in TOOL_BASES, "dynamo" in base[1])):
         name = f"{source}.{exporter}.{part}"
-        with_tools = (source, exporter, part) in TOOL_BASES
-        names = [name] + [f"{name}.{tool}" for tool in tools(m) if with_tools]
+        base = (source, exporter, part)
+        tried = {
+            tool: how for tool, how in tools(m).items()
+            if base in TOOL_BASES or (base in HALF_BASES and "float16" in tool)
+        }
+        names = [name] + [f"{name}.{tool}" for tool in tried]
         if not any(only in n for n in names):
             continue
         try:
@@ -367,7 +519,7 @@ def make(folder: Path, only: str) -> None:
                 skipped.append(f"{name}: {brief(problem)}")
                 continue
             write(name, model, entry)
-        for tool, (change, tolerance) in tools(m).items() if with_tools else []:
+        for tool, (change, tolerance) in tried.items():
             if only not in f"{name}.{tool}":
                 continue
             try:
@@ -377,6 +529,13 @@ def make(folder: Path, only: str) -> None:
             except Exception as problem:
                 skipped.append(f"{name}.{tool}: {brief(problem)}")
         path.write_text(json.dumps(golden, sort_keys=True))
+    for name, (maker, take, given) in foreign(m).items():
+        if only in f"foreign-{name}":
+            try:
+                write(f"foreign-{name}", quietly(exported_foreign, m, maker, take, given), {"refused": True})
+            except Exception as problem:
+                skipped.append(f"foreign-{name}: {brief(problem)}")
+    path.write_text(json.dumps(golden, sort_keys=True))
     print(f"{len(golden)} samples in {folder}")
     print("not written:", *skipped, sep="\n  ")
 
@@ -435,12 +594,29 @@ def quietly(function, *arguments):
 # ---- Check ----------------------------------------------------------------------------------------------------------
 
 
+def check_foreign(folder: Path, golden) -> list:
+    """What is wrong with the files that must be refused, which are taken out of `golden`."""
+    import swiftclip
+
+    wrong = []
+    for name in sorted(name for name, entry in golden.items() if entry.get("refused")):
+        del golden[name]
+        try:
+            swiftclip.load(folder / (name + ".onnx"), threads=1)
+            wrong.append(f"{name}: was opened")
+        except swiftclip.SwiftCLIPError as problem:
+            print(f"  refused as it must be: {name}: {str(problem)[-160:]}")
+            if "node " not in str(problem):
+                wrong.append(f"{name}: is refused without the name of an operator")
+    return wrong
+
+
 def check(folder: Path) -> int:
     import make_onnx as m
     import swiftclip
 
     golden = json.loads((folder / "golden.json").read_text())
-    refused, wrong = [], []
+    refused, wrong = [], check_foreign(folder, golden)
     for name, entry in sorted(golden.items()):
         try:
             with swiftclip.load(folder / (name + ".onnx"), threads=1) as model:

@@ -340,12 +340,12 @@ def plain() -> Dict[str, str]:
     return {part: ways[0] for part, ways in FORMS.items()} | {"kind": "quick"}
 
 
-def tower(part: str, way: str, text: bool) -> Tower:
+def tower(part: str, way: str, text: bool, layers: int = 2) -> Tower:
     forms = plain() | {part: way}
     if part == "gelu":
         forms["kind"] = "gelu"
     torch.manual_seed(4)
-    made = Tower(forms, text)
+    made = Tower(forms, text, layers=layers)
     for name, p in made.named_parameters():
         gain = "ln_" in name and name.endswith("weight")
         p.data = 1 + 0.2 * torch.randn(p.shape) if gain else torch.randn(p.shape) * (0.3 if p.dim() == 1 else 0.25)

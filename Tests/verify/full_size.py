@@ -3,7 +3,8 @@
     python Tests/verify/full_size.py [--models ViT-B/32 ...] [--folder build/verify] [--threads N]
 
 For each model: exports it with `swiftclip export`, opens the files, and compares 8 pictures of noise and 8 texts
-(natural captions, one text that fills the context) with PyTorch in float32. Fails above 1e-5.
+(natural captions, one text that fills the context) with PyTorch in float32. Fails above 1e-5; 3e-5 for the two largest ResNets.
+The largest needs 12 GB of memory and 3 GB of disk.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 
 import inputs  # noqa: E402
 
-MODELS = ["ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "RN50"]
+MODELS = [
+    "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64",
+]
 LIMIT = 1e-5
+LARGE_LIMITS = {"RN50x16": 3e-5, "RN50x64": 3e-5}
+"""Products over up to 9 x 1024 numbers, in up to 64 blocks, round more."""
 
 
 def randomise_resnet(visual) -> None:
@@ -80,9 +85,10 @@ def main() -> None:
     for name in arguments.models:
         folder = arguments.folder / name.replace("/", "-")
         image, text = compare(name, folder, arguments.threads)
-        passed = max(image, text) < LIMIT
+        limit = LARGE_LIMITS.get(name, LIMIT)
+        passed = max(image, text) < limit
         failed += not passed
-        print(f"{'ok  ' if passed else 'FAIL'} {name:16} image {image:.2e}, text {text:.2e} (limit {LIMIT:.0e})", flush=True)
+        print(f"{'ok  ' if passed else 'FAIL'} {name:16} image {image:.2e}, text {text:.2e} (limit {limit:.0e})", flush=True)
         if not arguments.keep:
             shutil.rmtree(folder)
     print(f"{len(arguments.models) - failed} passed, {failed} failed")
