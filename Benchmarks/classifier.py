@@ -55,7 +55,8 @@ def measure(name: str, threads: int, arguments: argparse.Namespace) -> Iterator[
         return lambda: last.update({contestant: runs[contestant]()})
 
     others = Others()
-    times = interleaved({contestant: remembering(contestant) for contestant in runs}, arguments.rounds, arguments.seconds)
+    calls = {contestant: remembering(contestant) for contestant in runs}
+    times = interleaved(calls, arguments.rounds, arguments.seconds)
     busy = others.share()
     yield [
         row(

@@ -93,7 +93,9 @@ def preprocessing(arguments: argparse.Namespace) -> Iterator[List[Row]]:
 
 def tokenizing(arguments: argparse.Namespace) -> Iterator[List[Row]]:
     if not Path(arguments.merges).exists():
-        peers.say(f"Tokenizing is not measured: {arguments.merges} does not exist. Name the official merges with --merges.")
+        peers.say(
+            f"Tokenizing is not measured: {arguments.merges} does not exist. Name the official merges with --merges."
+        )
         return
     captions = inputs.captions(CAPTIONS)
     own = swiftclip.Tokenizer(arguments.merges)

@@ -62,10 +62,14 @@ def labels(count: int) -> List[str]:
 
 def templates() -> List[str]:
     """80 prompts with a place for the label, as long as those that people use."""
-    means = "photo,picture,drawing,sketch,painting,close-up photo,black and white photo,blurry photo,rendering,print".split(",")
-    forms = "a {} of a [].,a {} of the [].,a {} of many [].,a good {} of a [].,a bad {} of the [].,the {} of one [].".split(",")
-    forms += ["a {} of a [] in the wild.", "a {} of my [], taken at home."]
-    return [form.replace("{}", mean).replace("[]", "{}") for form in forms for mean in means]
+    means = (
+        "photo,picture,drawing,sketch,painting,close-up photo,black and white photo,blurry photo,rendering,print"
+    ).split(",")
+    forms = (
+        "a [] of a {}.|a [] of the {}.|a [] of many {}.|a good [] of a {}.|a bad [] of the {}.|the [] of one {}.|"
+        "a [] of a {} in the wild.|a [] of my {}, taken at home."
+    ).split("|")
+    return [form.replace("[]", mean) for form in forms for mean in means]
 
 
 def full_tokens(count: int, context: int, vocabulary: int, seed: int = 0) -> np.ndarray:

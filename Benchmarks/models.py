@@ -81,11 +81,11 @@ def _name(folder: Path) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def pytorch_model(folder: Path) -> Any:
-    """The PyTorch model that the files of a folder were exported from, its weights mapped from a file."""
+def pytorch_model(folder: Path, mapped: bool) -> Any:
+    """The PyTorch model that the files of a folder were exported from."""
     import torch
 
-    return torch.load(saved(folder), weights_only=False, mmap=True)
+    return torch.load(saved(folder), weights_only=False, mmap=mapped)
 
 
 if __name__ == "__main__":

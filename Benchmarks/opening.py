@@ -10,6 +10,7 @@ in processor time of all threads, in which other work on the machine does not co
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import resource
 import subprocess
@@ -23,7 +24,9 @@ import peers
 from rows import OWN, Row, row
 from timing import Others
 
-MODULES = {OWN: ["swiftclip"], "onnxruntime": ["onnxruntime"], "OpenVINO": ["openvino"], "PyTorch": ["torch", "open_clip"]}
+MODULES = {
+    OWN: ["swiftclip"], "onnxruntime": ["onnxruntime"], "OpenVINO": ["openvino"], "PyTorch": ["torch", "open_clip"],
+}
 
 
 AFTERWARDS: "List[tuple[str, str, Callable[[Dict[str, Any]], float]]]" = [
@@ -52,6 +55,8 @@ def child(contestant: str, folder: Path, threads: int, towers: List[str]) -> Dic
     import inputs
 
     make = peers.swiftclip_peer if contestant == OWN else peers.PEERS[contestant][1]
+    if contestant == "PyTorch":
+        make = functools.partial(make, mapped=True)
     for module in MODULES[contestant]:
         __import__(module)
     sizes = models.config(folder)

@@ -72,13 +72,14 @@ def openvino_peer(folder: Path, threads: int, towers: Sequence[str] = BOTH) -> E
     return _as_64_bit_ids({tower: compiled(FILES[tower]) for tower in towers})
 
 
-def pytorch_peer(folder: Path, threads: int, towers: Sequence[str] = BOTH) -> Encoders:
+def pytorch_peer(folder: Path, threads: int, towers: Sequence[str] = BOTH, mapped: bool = False) -> Encoders:
+    """`mapped`: weights stay in the file, which is the quickest start; in memory of their own they are faster."""
     import torch
 
     from models import pytorch_model
 
     torch.set_num_threads(threads)
-    model = pytorch_model(folder)
+    model = pytorch_model(folder, mapped)
 
     def encode(method: Callable, batch: np.ndarray) -> np.ndarray:
         torch.set_num_threads(threads)
@@ -138,5 +139,6 @@ def opened(names: Sequence[str], folder: Path, threads: int, towers: Sequence[st
         try:
             found[name] = PEERS[name][1](folder, threads, towers)
         except Exception as error:  # whatever a peer raises is no reason to measure nobody
-            say(f"{name} is not measured with {folder.name}: {type(error).__name__}: {str(error).splitlines()[0]}")
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            say(f"{name} is not measured with {folder.name}: {reason}")
     return found

@@ -11,7 +11,9 @@ from encoding import WORKS
 from report import contestants
 from rows import OWN, Row, groups, ratio, title
 
-COLOURS = {OWN: "#d1495b", f"{OWN}, AVX2": "#e8a0a8", "onnxruntime": "#30638e", "OpenVINO": "#3c9d8f", "PyTorch": "#8d6a9f"}
+COLOURS = {
+    OWN: "#d1495b", f"{OWN}, AVX2": "#e8a0a8", "onnxruntime": "#30638e", "OpenVINO": "#3c9d8f", "PyTorch": "#8d6a9f",
+}
 OTHER_COLOURS = ("#7f7f7f", "#b5a642", "#4c4c4c")
 
 
@@ -45,9 +47,11 @@ def draw_into(folder: Path, facts: Dict[str, Any], rows: List[Row]) -> List[Path
         encoders = [measured for measured in rows if measured["work"] in WORKS]
         for work in dict.fromkeys(measured["work"] for measured in encoders):
             of_work = [measured for measured in encoders if measured["work"] == work]
-            finish(f"{work}-batch", _against_batch(pyplot, of_work, of_work[0]["unit"], lambda m: m["median"], spread=True))
+            unit = of_work[0]["unit"]
+            finish(f"{work}-batch", _against_batch(pyplot, of_work, unit, lambda m: m["median"], spread=True))
             if any(measured["share_of_fma_limit"] for measured in of_work):
-                finish(f"{work}-fma", _against_batch(pyplot, of_work, "share of the FMA limit, %", _share, spread=False))
+                label = "share of the FMA limit, %"
+                finish(f"{work}-fma", _against_batch(pyplot, of_work, label, _share, spread=False))
             if len({measured["threads"] for measured in of_work}) > 1:
                 finish(f"{work}-threads", _against_threads(pyplot, of_work))
         for name, work in (("start", "start to first embedding"), ("memory", "peak memory")):
@@ -150,7 +154,8 @@ def _ratios(pyplot: Any, rows: List[Row]) -> Any:
     spread = [[max(0, v["ratio"] - v["lower"]) for _, v in found], [max(0, v["upper"] - v["ratio"]) for _, v in found]]
     axis.barh([name for name, _ in found], values, xerr=spread, color=colour(OWN), ecolor="#555555", height=0.6)
     for place, (_, value) in enumerate(found):
-        axis.text(max(value["ratio"], value["upper"]), place, f"  {value['ratio']:.2f} × {value['best']}", va="center", fontsize=7)
+        words = f"  {value['ratio']:.2f} × {value['best']}"
+        axis.text(max(value["ratio"], value["upper"]), place, words, va="center", fontsize=7)
     axis.axvline(1, color="#333333", linewidth=0.8)
     axis.set_xscale("log")
     axis.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])

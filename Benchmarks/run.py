@@ -1,4 +1,4 @@
-"""swiftclip beside onnxruntime, OpenVINO and PyTorch: one command for every piece of work. docs/benchmarks.md tells how.
+"""swiftclip beside onnxruntime, OpenVINO and PyTorch: one command for every piece of work (docs/benchmarks.md).
 
     python Benchmarks/run.py [--work image captions ...] [--models ViT-B/32 RN50 ...] [--threads 1 2] [--batches 1 8 32]
 
@@ -52,6 +52,9 @@ OF_NONE: Dict[str, Callable[[argparse.Namespace], Iterator[List[Row]]]] = {
     "preprocessing": frontend.preprocessing,
     "tokenizing": frontend.tokenizing,
 }
+PACKAGES = (
+    "numpy", "onnxruntime", "openvino", "torch", "open_clip_torch", "hf-processors-rs", "instant-clip-tokenizer",
+)
 WORKS = [work for names in OF_A_MODEL for work in names] + list(OF_NONE) + ["stages"]
 
 
@@ -106,7 +109,7 @@ def versions() -> Dict[str, str]:
     from importlib import metadata
 
     found = {}
-    for package in ("numpy", "onnxruntime", "openvino", "torch", "open_clip_torch", "hf-processors-rs", "instant-clip-tokenizer"):
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -120,7 +123,8 @@ def main() -> None:
         "processor": processor(), "began": datetime.datetime.now().isoformat(" ", "minutes"), "commit": commit(),
         "versions": versions(), "command": sys.argv[1:], "unset": UNSET,
     }
-    print(f"Processor: {facts['processor']}. Medians of interleaved rounds; [quartiles] of the ratios of single rounds.")
+    print(f"Processor: {facts['processor']}.")
+    print("Medians of interleaved rounds; in brackets the quartiles of the ratios of single rounds.")
     if UNSET:
         print(f"Not passed on, for they choose kernels for numpy: {', '.join(UNSET)}.")
     rows: List[Row] = []

@@ -1,6 +1,6 @@
 """Where swiftclip's time goes, stage by stage, from a library with counters.
 
-That library is built apart, once:  SWIFTCLIP_COUNTERS=1 swift build -c release --product swiftclip --scratch-path .build-counters
+That library is built apart, once: run `make counters`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def child(folder: Path, threads: int, work: str, batch: int, calls: int, instruc
 def measure(name: str, threads: int, arguments: argparse.Namespace) -> List[Dict[str, Any]]:
     """A row for each stage of each work and batch; the first call, which touches new memory, is among them."""
     if not LIBRARY.exists():
-        peers.say(f"Stages are not measured: {LIBRARY.relative_to(models.ROOT)} does not exist. {__doc__.splitlines()[2]}")
+        where = LIBRARY.relative_to(models.ROOT)
+        peers.say(f"Stages are not measured: {where} does not exist. Run `make counters` once.")
         return []
     folder = models.exported(name)
     found: List[Dict[str, Any]] = []

@@ -47,23 +47,23 @@ public enum Counters {}
       let now = clock()
       let own = unsafe record()
       if unsafe own.pointee.stage != .outside {
-        unsafe own[own.pointee.stage].nanoseconds += now - own.pointee.since
+        unsafe own.pointee.counts[own.pointee.stage.index].nanoseconds += now - own.pointee.since
       }
       unsafe own.pointee.stage = stage
       unsafe own.pointee.since = now
-      unsafe own[stage].times += 1
+      unsafe own.pointee.counts[stage.index].times += 1
     }
 
     public static func beginWaiting() { unsafe record().pointee.waitingSince = clock() }
 
     public static func endWaiting() {
       let own = unsafe record()
-      unsafe own[own.pointee.stage].waiting += clock() - own.pointee.waitingSince
+      unsafe own.pointee.counts[own.pointee.stage.index].waiting += clock() - own.pointee.waitingSince
     }
 
     public static func count(multiplyAdds: @autoclosure () -> Int) {
       let own = unsafe record()
-      unsafe own[own.pointee.stage].multiplyAdds += multiplyAdds()
+      unsafe own.pointee.counts[own.pointee.stage.index].multiplyAdds += multiplyAdds()
     }
 
     private static func clock() -> Int {
@@ -97,13 +97,6 @@ public enum Counters {}
     var waitingSince = 0
     let counts: UnsafeMutablePointer<StageCount>
     let next: UnsafeMutablePointer<Record>?
-  }
-
-  extension UnsafeMutablePointer<Record> {
-    fileprivate subscript(stage: Stage) -> StageCount {
-      unsafeAddress { unsafe UnsafePointer(pointee.counts + stage.index) }
-      nonmutating unsafeMutableAddress { unsafe pointee.counts + stage.index }
-    }
   }
 
   nonisolated(unsafe) private let lock = {
@@ -141,7 +134,7 @@ public enum Counters {}
     var sums = Stage.allCases.map { _ in StageCount() }
     var next = unsafe records
     while let record = unsafe next {
-      for stage in Stage.allCases { sums[stage.index] += unsafe record[stage] }
+      for stage in Stage.allCases { sums[stage.index] += unsafe record.pointee.counts[stage.index] }
       unsafe next = record.pointee.next
     }
     let all = sums.reduce(0) { $0 + $1.nanoseconds }
