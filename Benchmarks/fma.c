@@ -9,25 +9,29 @@
 #endif
 #define SUMS 12
 
-/* A loop for vectors of `bytes`; contraction makes one instruction of each line. Sums tend to 2. */
+#define EACH(line) line(0) line(1) line(2) line(3) line(4) line(5) line(6) line(7) line(8) line(9) line(10) line(11)
+#define SUM(i) Vector s##i = one * (float)i;
+/* Contraction makes one instruction of it. Sums tend to 2. */
+#define ADD(i) s##i = s##i * half + one;
+/* Used by nobody, as far as the compiler can see: each sum stays in its register, and each round happens. */
+#define KEEP(i) __asm__ volatile("" : "+" REGISTER(s##i));
+#if defined(__x86_64__)
+#define REGISTER(s) "x"(s)
+#else
+#define REGISTER(s) "w"(s)
+#endif
+
+/* A loop for vectors of `bytes`. */
 #define LOOP(name, bytes, features)                                              \
   FEATURES(features) static void *name(void *argument) {                         \
     typedef float Vector __attribute__((vector_size(bytes)));                    \
-    Vector s[SUMS], half = {0}, one = {0};                                       \
+    Vector half = {0}, one = {0};                                                \
     half += 0.5f, one += 1.0f;                                                   \
-    for (int i = 0; i < SUMS; i++) s[i] = one * (float)i;                        \
+    EACH(SUM)                                                                    \
     for (long rounds = *(const long *)argument; rounds > 0; rounds--) {          \
-      __asm__ volatile("" ::: "memory");                                         \
-      s[0] = s[0] * half + one, s[1] = s[1] * half + one;                        \
-      s[2] = s[2] * half + one, s[3] = s[3] * half + one;                        \
-      s[4] = s[4] * half + one, s[5] = s[5] * half + one;                        \
-      s[6] = s[6] * half + one, s[7] = s[7] * half + one;                        \
-      s[8] = s[8] * half + one, s[9] = s[9] * half + one;                        \
-      s[10] = s[10] * half + one, s[11] = s[11] * half + one;                    \
+      EACH(ADD)                                                                  \
+      EACH(KEEP)                                                                 \
     }                                                                            \
-    for (int i = 1; i < SUMS; i++) s[0] += s[i];                                 \
-    volatile Vector kept = s[0];                                                 \
-    (void)kept;                                                                  \
     return 0;                                                                    \
   }
 

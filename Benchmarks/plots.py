@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Optional
 import peers
 from encoding import WORKS
 from report import contestants
-from rows import OWN, Row, groups, ratio, title
+from rows import OWN, Row, figure, groups, ratio, title
 
 COLOURS = {
     OWN: "#d1495b", f"{OWN}, AVX2": "#e8a0a8", "onnxruntime": "#30638e", "OpenVINO": "#3c9d8f", "PyTorch": "#8d6a9f",
@@ -34,15 +34,15 @@ def draw_into(folder: Path, facts: Dict[str, Any], rows: List[Row]) -> List[Path
     folder.mkdir(parents=True, exist_ok=True)
     made: List[Path] = []
 
-    def finish(name: str, figure: Any) -> None:
-        figure.text(0.005, 0.005, facts["processor"], fontsize=6, color="#666666")
-        figure.tight_layout(rect=(0, 0.03, 1, 1))
+    def finish(name: str, drawing: Any) -> None:
+        drawing.text(0.005, 0.005, facts["processor"], fontsize=6, color="#666666")
+        drawing.tight_layout(rect=(0, 0.03, 1, 1))
         for suffix in (".png", ".svg"):
             made.append(folder / f"{name}{suffix}")
-            figure.savefig(made[-1], dpi=150)
-        pyplot.close(figure)
+            drawing.savefig(made[-1], dpi=150)
+        pyplot.close(drawing)
 
-    with pyplot.rc_context({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    with pyplot.rc_context({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "axes.axisbelow": True,
                             "font.size": 9, "legend.frameon": False, "svg.hashsalt": "swiftclip"}):
         encoders = [measured for measured in rows if measured["work"] in WORKS]
         for work in dict.fromkeys(measured["work"] for measured in encoders):
@@ -71,10 +71,10 @@ def _panels(pyplot: Any, count: int) -> Any:
     """A figure with some panels side by side, four in a line at most."""
     columns = min(count, 4)
     lines = (count + columns - 1) // columns
-    figure, axes = pyplot.subplots(lines, columns, figsize=(1.2 + 3.4 * columns, 0.6 + 3 * lines), squeeze=False)
+    drawing, axes = pyplot.subplots(lines, columns, figsize=(1.2 + 3.4 * columns, 0.6 + 3 * lines), squeeze=False)
     for unused in axes.flat[count:]:
         unused.set_visible(False)
-    return figure, list(axes.flat[:count])
+    return drawing, list(axes.flat[:count])
 
 
 def _against_batch(
@@ -82,7 +82,7 @@ def _against_batch(
 ) -> Any:
     """A panel for each model and number of threads; the spread is that of the quartiles."""
     panels = list(dict.fromkeys((measured["model"], measured["threads"]) for measured in rows))
-    figure, axes = _panels(pyplot, len(panels))
+    drawing, axes = _panels(pyplot, len(panels))
     for axis, (model, threads) in zip(axes, panels):
         for name in contestants(rows):
             line = sorted(
@@ -106,13 +106,13 @@ def _against_batch(
         axis.set_xlabel("batch")
     axes[0].set_ylabel(label)
     axes[0].legend(fontsize=8)
-    return figure
+    return drawing
 
 
 def _against_threads(pyplot: Any, rows: List[Row]) -> Any:
     """How many times faster than the same contestant on the fewest threads."""
     panels = list(dict.fromkeys((measured["model"], measured["batch"]) for measured in rows))
-    figure, axes = _panels(pyplot, len(panels))
+    drawing, axes = _panels(pyplot, len(panels))
     counts = sorted({measured["threads"] for measured in rows})
     for axis, (model, batch) in zip(axes, panels):
         axis.plot(counts, [count / counts[0] for count in counts], ":", color="#999999", label="linear")
@@ -128,39 +128,41 @@ def _against_threads(pyplot: Any, rows: List[Row]) -> Any:
         axis.set_xlabel("threads")
     axes[0].set_ylabel(f"times as fast as on {counts[0]}")
     axes[0].legend(fontsize=8)
-    return figure
+    return drawing
 
 
 def _bars(pyplot: Any, rows: List[Row]) -> Any:
     panels = list(dict.fromkeys((measured["model"], measured["threads"]) for measured in rows))
-    figure, axes = _panels(pyplot, len(panels))
+    drawing, axes = _panels(pyplot, len(panels))
     for axis, (model, threads) in zip(axes, panels):
         bars = [measured for measured in rows if (measured["model"], measured["threads"]) == (model, threads)][::-1]
         names = [measured["contestant"] for measured in bars]
         drawn = axis.barh(names, [measured["median"] for measured in bars], color=[colour(name) for name in names])
-        axis.bar_label(drawn, [f" {measured['median']:.3g}" for measured in bars], fontsize=8)
-        axis.margins(x=0.15)
+        axis.bar_label(drawn, [f" {figure(measured['median'])}" for measured in bars], fontsize=8)
+        axis.margins(x=0.2)
+        axis.grid(axis="y", visible=False)
         axis.set_title(f"{model}, {threads} thread" + ("s" if threads > 1 else ""), fontsize=9)
         axis.set_xlabel(f"{rows[0]['work']}, {rows[0]['unit']}")
-    return figure
+    return drawing
 
 
 def _ratios(pyplot: Any, rows: List[Row]) -> Any:
     """The best other over swiftclip, for every piece of work."""
     found = [(title(next(iter(group.values()))), ratio(group)) for group in groups(rows)]
     found = [(name, value) for name, value in found if value][::-1]
-    figure, axis = pyplot.subplots(figsize=(8, 0.9 + 0.24 * len(found)))
+    drawing, axis = pyplot.subplots(figsize=(8, 0.9 + 0.24 * len(found)))
     values = [value["ratio"] for _, value in found]
     spread = [[max(0, v["ratio"] - v["lower"]) for _, v in found], [max(0, v["upper"] - v["ratio"]) for _, v in found]]
-    axis.barh([name for name, _ in found], values, xerr=spread, color=colour(OWN), ecolor="#555555", height=0.6)
+    axis.errorbar(values, [name for name, _ in found], xerr=spread, fmt="o", color=colour(OWN), markersize=5)
     for place, (_, value) in enumerate(found):
         words = f"  {value['ratio']:.2f} × {value['best']}"
         axis.text(max(value["ratio"], value["upper"]), place, words, va="center", fontsize=7)
     axis.axvline(1, color="#333333", linewidth=0.8)
     axis.set_xscale("log")
-    axis.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
     axis.minorticks_off()
-    axis.margins(x=0.2, y=0.01)
+    axis.set_xlim(min([0.9, *(v["lower"] for _, v in found)]), 1.8 * max([1, *(v["upper"] for _, v in found)]))
+    ticks = [tick for tick in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.set_xlabel("times as fast (or as small) as the best other")
     axis.tick_params(axis="y", labelsize=7)
-    return figure
+    return drawing

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from rows import COLUMNS, OWN, Row, groups, ratio, title
+from rows import COLUMNS, OWN, Row, figure, groups, ratio, title
 
 QUIET = 0.1
 """Of a processor: what others may use before a run is called noisy."""
@@ -77,7 +77,7 @@ def _comparison(rows: List[Row]) -> List[str]:
 
 
 def _cell(measured: Row) -> str:
-    return f"{measured['median']:.3g} [{measured['lower_quartile']:.3g}, {measured['upper_quartile']:.3g}]"
+    return f"{figure(measured['median'])} [{figure(measured['lower_quartile'])}, {figure(measured['upper_quartile'])}]"
 
 
 def _percent(share: Optional[float]) -> str:

@@ -53,6 +53,11 @@ def ratio(group: Dict[str, Row]) -> Optional[Dict[str, Any]]:
     return {"best": best["contestant"], "ratio": best["median"] / own["median"], "lower": lower, "upper": upper}
 
 
+def figure(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def title(measured: Row) -> str:
     """The piece of work in words."""
     parts = [measured["work"]]
@@ -68,7 +73,7 @@ def show(group: Dict[str, Row]) -> None:
     """A line for a piece of work, as soon as it is measured."""
     first = next(iter(group.values()))
     line = f"{title(first)}, {first['unit']}: "
-    line += ", ".join(f"{name} {measured['median']:.4g}" for name, measured in group.items())
+    line += ", ".join(f"{name} {figure(measured['median'])}" for name, measured in group.items())
     found = ratio(group)
     if found:
         line += f"  -> {found['ratio']:.2f} x {found['best']} [{found['lower']:.2f}, {found['upper']:.2f}]"
