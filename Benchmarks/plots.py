@@ -42,8 +42,10 @@ def draw_into(folder: Path, facts: Dict[str, Any], rows: List[Row]) -> List[Path
             drawing.savefig(made[-1], dpi=150)
         pyplot.close(drawing)
 
-    with pyplot.rc_context({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25, "axes.axisbelow": True,
-                            "font.size": 9, "legend.frameon": False, "svg.hashsalt": "swiftclip"}):
+    with pyplot.rc_context({
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+        "axes.axisbelow": True, "font.size": 9, "legend.frameon": False, "svg.hashsalt": "swiftclip",
+    }):
         encoders = [measured for measured in rows if measured["work"] in WORKS]
         for work in dict.fromkeys(measured["work"] for measured in encoders):
             of_work = [measured for measured in encoders if measured["work"] == work]
