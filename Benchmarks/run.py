@@ -91,7 +91,10 @@ def measured(arguments: argparse.Namespace, breakdown: List[Dict[str, Any]]) -> 
                 except models.NotThere as error:
                     peers.say(str(error))
             if "stages" in arguments.work:
-                breakdown += stages.measure(model, threads, arguments)
+                try:
+                    breakdown += stages.measure(model, threads, arguments)
+                except models.NotThere as error:
+                    peers.say(str(error))
     for work, measure_alone in OF_NONE.items():
         if work in arguments.work:
             yield from measure_alone(arguments)
