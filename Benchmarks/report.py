@@ -42,7 +42,9 @@ def markdown(facts: Dict[str, Any], rows: List[Row], stages: List[Dict[str, Any]
 
 
 def noise(rows: List[Row]) -> str:
-    busy = max((measured["others_busy"] or 0 for measured in rows), default=0)
+    if not any(measured["others_busy"] is not None for measured in rows):
+        return "Nothing was measured by the clock."
+    busy = max(measured["others_busy"] or 0 for measured in rows)
     if busy <= QUIET:
         return f"Other programs used at most {busy:.2f} processors while a piece of work was measured: a quiet run."
     return (

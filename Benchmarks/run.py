@@ -142,7 +142,7 @@ def main() -> None:
         made = plots.draw_into(arguments.out, facts, rows)
         facts["left_out"] = peers.said()
         report.write(arguments.out, facts, rows, breakdown)
-    print(report.noise(rows) if rows else "Nothing but stages was measured.")
+    print(report.noise(rows))
     print(f"{arguments.out}: results.json, results.csv, results.md and {len(made)} files of plots")
 
 
