@@ -7,13 +7,14 @@ PYTHON ?= python3
 LIBRARY := .build/release/libswiftclip.so
 SWIFT_SOURCES := $(shell find Sources include -type f) Package.swift
 
-.PHONY: help demo test verify bench build clean
+.PHONY: help demo test verify bench counters build clean
 
 help:
 	@echo 'make demo     build, then classify examples/pictures from C and from Python'
 	@echo 'make test     run every test: Swift, C, C++ and Python (no PyTorch needed)'
 	@echo 'make verify   full-size models against PyTorch, and long fuzzing (installs PyTorch: 6 GB)'
-	@echo 'make bench    side by side with onnxruntime, OpenVINO and PyTorch'
+	@echo 'make bench    side by side with onnxruntime, OpenVINO and PyTorch; docs/benchmarks.md, ARGS=--help'
+	@echo 'make counters a library that counts where its time goes, for ARGS="--work stages"'
 	@echo 'make build    only libswiftclip.so'
 	@echo 'make clean    remove everything that was made'
 
@@ -46,9 +47,14 @@ test: $(LIBRARY) .venv/ready.stamp
 verify: $(LIBRARY) $(if $(VERIFY_PYTHON),,.venv-torch/ready.stamp)
 	@PYTHON=$(VERIFY_PYTHON) scripts/verify.sh
 
-bench: $(LIBRARY) .venv-torch/ready.stamp
-	@.venv-torch/bin/python Benchmarks/compare.py $(ARGS)
+# BENCH_PYTHON: a Python that has the peers already; nothing is installed, and what it lacks is left out.
+bench: $(LIBRARY) $(if $(BENCH_PYTHON),,.venv-torch/ready.stamp)
+	@$(or $(BENCH_PYTHON),.venv-torch/bin/python) Benchmarks/run.py $(ARGS)
+
+# The same library with counters of time by stage, for `make bench ARGS="--work stages"`.
+counters: build/packages.stamp
+	SWIFTCLIP_COUNTERS=1 swift build -c release --product swiftclip --scratch-path .build-counters
 
 clean:
-	rm -rf .build build .venv .venv-torch
+	rm -rf .build .build-counters build .venv .venv-torch
 	find bindings -name '__pycache__' -o -name '*.egg-info' | xargs rm -rf

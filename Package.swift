@@ -17,6 +17,10 @@ func kernel(_ define: String, features: [String]) -> [SwiftSetting] {
   kernel + [.define(define), .unsafeFlags(features.flatMap { ["-Xcc", "-m\($0)"] })]
 }
 
+/// Counters of time by stage: `SWIFTCLIP_COUNTERS=1 swift build ...`; see docs/benchmarks.md.
+let counters: [SwiftSetting] =
+  Context.environment["SWIFTCLIP_COUNTERS"] == "1" ? [.define("SWIFTCLIP_COUNTERS")] : []
+
 let package = Package(
   name: "swiftclip",
   products: [.library(name: "swiftclip", type: .dynamic, targets: ["SwiftCLIPShared"])],
@@ -40,7 +44,7 @@ let package = Package(
       name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
-      name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels"],
+      name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels", "Counters"],
       swiftSettings: safe + small),
     .target(name: "ONNXImport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
@@ -49,7 +53,7 @@ let package = Package(
       // Also in debug builds: tests resample millions of pixels.
       swiftSettings: safe + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .target(
-      name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512"],
+      name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512", "Counters"],
       swiftSettings: kernel),
     .target(
       name: "KernelsAVX2", dependencies: ["CPlatform"],
@@ -59,6 +63,7 @@ let package = Package(
       swiftSettings: kernel(
         "AVX512",
         features: ["avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq"])),
+    .target(name: "Counters", swiftSettings: safe + counters),
     .target(name: "CPlatform"),
     .target(
       name: "CCodecs",

@@ -1,75 +1,120 @@
-"""Preprocessing against hf-processors-rs and Pillow, tokenizing against instant-clip-tokenizer and ftfy + regex.
+"""Preprocessing against hf-processors-rs and Pillow + torchvision, tokenizing against instant-clip-tokenizer and the
+official tokenizer, as open_clip carries it.
 
-    python Benchmarks/frontend.py [--merges build/merges/bpe_simple_vocab_16e6.txt.gz]
-
-One thread, from JPEG bytes to the tensor, and from captions to ids. Medians of interleaved rounds.
+One thread, from JPEG bytes to the tensor of 224 pixels, and from captions to ids.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-from typing import Callable, Dict
+import io
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
 
 import inputs
+import peers
 import swiftclip
-from timing import interleaved, processor, summary
+from rows import OWN, Row, row
+from timing import Others, interleaved
 
-def report(title: str, contestants: Dict[str, Callable[[], object]], unit: float, name: str) -> None:
-    times = {key: summary(value)["median_ms"] * unit for key, value in interleaved(contestants, 21, 20).items()}
-    own = times["swiftclip"]
-    others = {key: value for key, value in times.items() if key != "swiftclip"}
-    line = ", ".join(f"{key} {value:.3f}" for key, value in times.items())
-    print(f"{title}: {line} {name}" + "".join(f"; {value / own:.2f} x {key}" for key, value in others.items()))
+SIDE = 224
+CAPTIONS = 1000
+MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-
-def preprocessing() -> None:
-    model = swiftclip.load(threads=1)
-    official = dict(
-        crop_size={"height": model.image_size, "width": model.image_size}, do_center_crop=True, do_normalize=True,
-        do_resize=True, do_convert_rgb=True, do_rescale=True, image_processor_type="CLIPImageProcessor", resample=3,
-        image_mean=[0.48145466, 0.4578275, 0.40821073], image_std=[0.26862954, 0.26130258, 0.27577711],
-        size={"shortest_edge": model.image_size},
-    )
-    for image_size in (model.image_size, 224):
-        official["crop_size"] = {"height": image_size, "width": image_size}
-        official["size"] = {"shortest_edge": image_size}
-        for title, (width, height) in inputs.PICTURE_SIZES.items():
-            data = inputs.jpeg(width, height)
-            contestants: Dict[str, Callable[[], object]] = {
-                "swiftclip": lambda: swiftclip.preprocess(data, swiftclip.Preprocess(image_size=image_size))
-            }
-            if importlib.util.find_spec("hf_processors_rs"):
-                from hf_processors_rs import ImageProcessor
-
-                processor_rs = ImageProcessor.from_dict(official)
-                contestants["hf-processors-rs"] = lambda: processor_rs([data], return_tensors="np", num_threads=1)
-            report(f"JPEG {title} to {image_size} px", contestants, 1, "ms")
+Contestants = Dict[str, Callable[[], Any]]
 
 
-def tokenizing(merges: str) -> None:
-    captions = inputs.captions(1000)
-    own = swiftclip.Tokenizer(merges)
-    contestants: Dict[str, Callable[[], object]] = {"swiftclip": lambda: own.encode(captions)}
-    if importlib.util.find_spec("instant_clip_tokenizer"):
+def compared(
+    work: str, contestants: Contestants, unit: str, scale: float, arguments: argparse.Namespace, note: str = ""
+) -> List[Row]:
+    reference = np.asarray(contestants[OWN](), dtype=np.float64)
+    others = Others()
+    times = interleaved(contestants, arguments.rounds, arguments.seconds)
+    busy = others.share()
+    return [
+        row(
+            work, name, unit, [scale * seconds for seconds in times[name]], others_busy=busy, note=note,
+            difference=float(np.abs(np.asarray(call(), dtype=np.float64) - reference).max()),
+        )
+        for name, call in contestants.items()
+    ]
+
+
+def torchvision_transform(size: int) -> Callable[[Any], np.ndarray]:
+    """openai/CLIP's preprocessing of a file or of a stream."""
+    from PIL import Image
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
+
+    steps = Compose([
+        Resize(size, interpolation=InterpolationMode.BICUBIC),
+        CenterCrop(size),
+        lambda image: image.convert("RGB"),
+        ToTensor(),
+        Normalize(MEAN, DEVIATION),
+    ])
+
+    def transform(file: Any) -> np.ndarray:
+        with Image.open(file) as image:
+            return steps(image).numpy()
+
+    return transform
+
+
+def rust_processor() -> Any:
+    from hf_processors_rs import ImageProcessor
+
+    return ImageProcessor.from_dict({
+        "crop_size": {"height": SIDE, "width": SIDE}, "size": {"shortest_edge": SIDE}, "resample": 3,
+        "do_center_crop": True, "do_normalize": True, "do_resize": True, "do_convert_rgb": True, "do_rescale": True,
+        "image_processor_type": "CLIPImageProcessor", "image_mean": list(MEAN), "image_std": list(DEVIATION),
+    })
+
+
+def preprocessing(arguments: argparse.Namespace) -> Iterator[List[Row]]:
+    options = swiftclip.Preprocess(image_size=SIDE)
+    rust = rust_processor() if peers.has("hf-processors-rs") else None
+    transform = None
+    if peers.has("torchvision"):
+        import torch
+
+        torch.set_num_threads(1)
+        transform = torchvision_transform(SIDE)
+    for title, (width, height) in inputs.PICTURE_SIZES.items():
+        data = inputs.jpeg(width, height)
+        contestants: Contestants = {OWN: lambda: swiftclip.preprocess(data, options)}
+        if rust:
+            contestants["hf-processors-rs"] = lambda: rust([data], return_tensors="np", num_threads=1)[0]
+        if transform:
+            contestants["Pillow + torchvision"] = lambda: transform(io.BytesIO(data))
+        yield compared(f"preprocessing, {title}", contestants, "ms a picture", 1000, arguments)
+
+
+def tokenizing(arguments: argparse.Namespace) -> Iterator[List[Row]]:
+    if not Path(arguments.merges).exists():
+        peers.say(
+            f"Tokenizing is not measured: {arguments.merges} does not exist. Name the official merges with --merges."
+        )
+        return
+    captions = inputs.captions(CAPTIONS)
+    own = swiftclip.Tokenizer(arguments.merges)
+    contestants: Contestants = {OWN: lambda: own.encode(captions)}
+    if peers.has("instant-clip-tokenizer"):
         from instant_clip_tokenizer import Tokenizer
 
         theirs = Tokenizer()
         contestants["instant-clip-tokenizer"] = lambda: theirs.tokenize_batch(captions)
-        assert np.array_equal(theirs.tokenize_batch(captions), own.encode(captions))
-    report("1,000 captions", contestants, 1, "µs a caption")
+    if peers.has("open_clip"):
+        from open_clip.tokenizer import SimpleTokenizer
 
+        official = SimpleTokenizer()
+        # It keeps every word that it has met, and would be measured looking them up.
+        known = dict(official.cache)
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--merges", default="build/merges/bpe_simple_vocab_16e6.txt.gz")
-    arguments = parser.parse_args()
-    print(f"Processor: {processor()}. One thread, medians.")
-    preprocessing()
-    tokenizing(arguments.merges)
+        def run() -> Any:
+            official.cache = dict(known)
+            return official(captions).numpy()
 
-
-if __name__ == "__main__":
-    main()
+        contestants["the official one"] = run
+    yield compared("tokenizing", contestants, "µs a caption", 1e6 / CAPTIONS, arguments, f"{CAPTIONS} captions a call")

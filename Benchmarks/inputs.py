@@ -45,6 +45,33 @@ def captions(count: int, seed: int = 0) -> List[str]:
     ]
 
 
+def labels(count: int) -> List[str]:
+    """Names of one to three words, different ones, at most 1,600."""
+    kinds = (
+        "red,small,old,wild,wooden,young,striped,tall,broken,garden,mountain,river,winter,royal,spotted,paper,glass,"
+        "white,silver,giant,miniature,northern,desert,forest,painted,golden,field,island,stone,iron,dwarf,night,"
+        "morning,summer,woolly,crested,folding,portable,antique,common"
+    ).split(",")
+    things = (
+        "dog,cat,bird,lizard,beetle,fish,monkey,bear,fox,horse,boat,truck,bicycle,chair,table,lamp,clock,bottle,cup,"
+        "bridge,tower,house,church,fence,guitar,drum,piano,hammer,camera,telephone,keyboard,backpack,umbrella,shoe,"
+        "hat,apple,mushroom,flower,tree,train"
+    ).split(",")
+    return [f"{kinds[number // 40]} {things[number % 40]}" for number in range(count)]
+
+
+def templates() -> List[str]:
+    """80 prompts with a place for the label, as long as those that people use."""
+    means = (
+        "photo,picture,drawing,sketch,painting,close-up photo,black and white photo,blurry photo,rendering,print"
+    ).split(",")
+    forms = (
+        "a [] of a {}.|a [] of the {}.|a [] of many {}.|a good [] of a {}.|a bad [] of the {}.|the [] of one {}.|"
+        "a [] of a {} in the wild.|a [] of my {}, taken at home."
+    ).split("|")
+    return [form.replace("[]", mean) for form in forms for mean in means]
+
+
 def full_tokens(count: int, context: int, vocabulary: int, seed: int = 0) -> np.ndarray:
     """(count, context) int32 of texts that use every token: random ids between start and EOT."""
     ids = np.random.default_rng(seed).integers(256, vocabulary - 2, (count, context), dtype=np.int32)

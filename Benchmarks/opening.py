@@ -1,25 +1,41 @@
-"""Opening a model: time to open both towers, from process start to the first image embedding, and peak memory.
+"""From the start of a process to its first image embedding, and its peak memory.
 
-    python Benchmarks/opening.py [--model ViT-B/32] [--threads 1] [--rounds 7]
-
-Each measurement is a process of its own, the contestants in turn, the files in the page cache. Peak memory is the
-process's own (VmHWM) less what it had after importing its packages, beside the size of the weights. Processor time of
-opening, all threads added up, is told too: other work on the machine does not count in it.
+Every measurement is a process of its own, contestants in turn, files in the page cache. Works: start, which opens
+the image encoder and embeds one picture; memory, which opens both encoders and embeds a picture and a caption. Peak
+memory is VmHWM of the whole process, interpreter, packages and mapped files among it, and once more without what
+it was after importing the packages. Those processes tell too how long opening both encoders takes, by the clock and
+in processor time of all threads, in which other work on the machine does not count.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, Iterator, List
 
-from timing import processor
+import models
+import peers
+from rows import OWN, Row, row
+from timing import Others
+
+MODULES = {
+    OWN: ["swiftclip"], "onnxruntime": ["onnxruntime"], "OpenVINO": ["openvino"], "PyTorch": ["torch", "open_clip"],
+}
+
+
+AFTERWARDS: "List[tuple[str, str, Callable[[Dict[str, Any]], float]]]" = [
+    ("peak memory", "MiB", lambda answer: answer["peak"] / 2**20),
+    ("peak memory without imports", "MiB", lambda answer: (answer["peak"] - answer["imported"]) / 2**20),
+    ("opening", "s", lambda answer: answer["opened"]),
+    ("processor time of opening", "s", lambda answer: answer["busy"]),
+]
+"""What the processes that open both encoders tell."""
 
 
 def peak() -> int:
@@ -34,63 +50,87 @@ def used() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def one(contestant: str, folder: Path, threads: int) -> Dict[str, Any]:
-    """What one process measures about itself."""
-    import peers
-
-    make = peers.swiftclip_peer if contestant == "swiftclip" else peers.PEERS[contestant][1]
-    for module in {"swiftclip": ["swiftclip"], "onnxruntime": ["onnxruntime"], "OpenVINO": ["openvino"]}[contestant]:
-        __import__(module)
+def child(contestant: str, folder: Path, threads: int, towers: List[str]) -> Dict[str, Any]:
+    """What one process finds out about itself."""
     import inputs
 
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    batch = inputs.pixels(1, config["vision_cfg"]["image_size"])
-    before, busy = peak(), used()
-    start = time.perf_counter()
-    encoders = make(folder, threads)
-    opened, busy = time.perf_counter(), used() - busy
-    encoders["image"](batch)
-    return {
-        "open_s": opened - start, "first_image_s": time.perf_counter() - start, "ended": time.time(),
-        "processor_s": busy, "peak_bytes": peak() - before,
-    }
+    make = peers.swiftclip_peer if contestant == OWN else peers.PEERS[contestant][1]
+    if contestant == "PyTorch":
+        make = functools.partial(make, mapped=True)
+    for module in MODULES[contestant]:
+        __import__(module)
+    sizes = models.config(folder)
+    picture = inputs.pixels(1, sizes["vision_cfg"]["image_size"])
+    imported, busy, started = peak(), used(), time.monotonic()
+    encoders = make(folder, threads, towers)
+    opened, busy = time.monotonic() - started, used() - busy
+    encoders["image"](picture)
+    ended = time.monotonic()
+    if "text" in towers:
+        text = sizes["text_cfg"]
+        encoders["text"](inputs.full_tokens(1, text["context_length"], text["vocab_size"]))
+    return {"ended": ended, "peak": peak(), "imported": imported, "opened": opened, "busy": busy}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="ViT-B/32")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    from models import exported
+def run(contestant: str, folder: Path, threads: int, towers: str) -> Dict[str, Any]:
+    """Starts a process and adds the seconds from here to its first embedding."""
+    command = [sys.executable, __file__, contestant, str(folder), str(threads), towers]
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it ended without a word")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return {**answer, "seconds": answer["ended"] - started}
 
-    folder = exported(arguments.model)
-    if arguments.one:
-        print(json.dumps(one(arguments.one, folder, arguments.threads)))
-        return
-    import peers
 
-    rows: Dict[str, List[Dict[str, Any]]] = {}
-    names = ["swiftclip", *(name for name in peers.installed() if name != "PyTorch")]
-    for _ in range(arguments.rounds):
-        for name in names:
-            started = time.time()
-            command = [sys.executable, __file__, "--model", arguments.model, "--threads", str(arguments.threads)]
-            answer = subprocess.run([*command, "--one", name], check=True, capture_output=True, text=True).stdout
-            row = json.loads(answer.splitlines()[-1])
-            row["process_s"] = row["ended"] - started
-            rows.setdefault(name, []).append(row)
-    weights = sum((folder / f"{tower}.onnx").stat().st_size for tower in ("visual", "textual"))
-    print(f"Processor: {processor()}. {arguments.model}, {arguments.threads} threads, medians of {arguments.rounds}.")
-    for name, measured in rows.items():
-        median = {key: statistics.median(row[key] for row in measured) for key in measured[0]}
-        print(
-            f"{name:12} opens both towers in {median['open_s']:.3f} s ({median['processor_s']:.2f} s of processor time), first image embedding after {median['first_image_s']:.3f} s "
-            f"({median['process_s']:.3f} s from process start), peak memory {median['peak_bytes'] / 2**20:.0f} MiB "
-            f"= {median['peak_bytes'] / weights:.2f} x the weights"
-        )
+def rounds(names: List[str], folder: Path, threads: int, towers: str, count: int) -> Dict[str, List[Dict[str, Any]]]:
+    """The first run of each fills the page cache and is thrown away."""
+    answers: Dict[str, List[Dict[str, Any]]] = {name: [] for name in names}
+    for turn in range(count + 1):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            if name not in answers:
+                continue
+            try:
+                answer = run(name, folder, threads, towers)
+            except RuntimeError as error:
+                peers.say(f"{name} is not measured from its start with {folder.name}: {error}")
+                del answers[name]
+                continue
+            if turn > 0:
+                answers[name].append(answer)
+    return answers
+
+
+def measure(name: str, threads: int, arguments: argparse.Namespace) -> Iterator[List[Row]]:
+    folder = models.exported(name)
+    names = [OWN, *(peer for peer in arguments.peers if peers.has(peer))]
+    if "PyTorch" in names:
+        try:
+            models.saved(folder)
+        except models.NotThere as error:
+            peers.say(f"PyTorch is not measured from its start: {error}.")
+            names.remove("PyTorch")
+    count = min(arguments.rounds, 7)
+    if "start" in arguments.work:
+        others = Others()
+        answers = rounds(names, folder, threads, "image", count)
+        busy = others.share()
+        yield [
+            row("start to first embedding", contestant, "s", [answer["seconds"] for answer in given], model=name,
+                threads=threads, others_busy=busy, note="image encoder only")
+            for contestant, given in answers.items()
+        ]
+    if "memory" in arguments.work:
+        answers = rounds(names, folder, threads, "image,text", min(count, 3))
+        for work, unit, value in AFTERWARDS:
+            yield [
+                row(work, contestant, unit, [value(answer) for answer in given], model=name, threads=threads,
+                    note="both encoders")
+                for contestant, given in answers.items()
+                # It maps a file of its own, and opens nothing until it computes.
+                if contestant != "PyTorch" or unit == "MiB"
+            ]
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(child(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4].split(","))))

@@ -1,4 +1,5 @@
 import CPlatform
+import Counters
 
 /// Rows of keys and values that follow each other in memory and in a sequence.
 public typealias KeyRun = CPlatform.KeyRun
@@ -43,6 +44,8 @@ extension Compute {
     let pairs = sequences.count * heads
     let chunks = max(1, min(8, 3 * threads / max(1, pairs)))
     let unit = loops.panelColumns
+    Counters.count(
+      multiplyAdds: sequences.reduce(0) { $0 + 2 * $1.queryCount * $1.keyCount * heads * headWidth })
     let loops = loops
     try scratch.withFloats(all) { memory in
       nonisolated(unsafe) let memory = memory

@@ -1,4 +1,5 @@
 import CPlatform
+import Counters
 
 /// What is applied to each sum of a product: y = activation(x·W + b) + residual.
 public struct Epilogue: Sendable {
@@ -41,6 +42,7 @@ extension Compute {
     assert(x.columns == w.inputs && y.columns == w.outputs && x.rows == y.rows)
     assert(epilogue.residual.map { $0.rows == y.rows && $0.columns == y.columns } ?? true)
     guard x.rows > 0, w.outputs > 0 else { return }
+    Counters.count(multiplyAdds: x.rows * w.inputs * w.outputs)
     if let blas {
       try linear(x, w, into: y, epilogue, blas)
     } else {

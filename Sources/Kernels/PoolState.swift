@@ -1,4 +1,5 @@
 import CPlatform
+import Counters
 import Glibc
 import Synchronization
 
@@ -116,6 +117,8 @@ final class PoolState: @unchecked Sendable {
     // A worker may have stayed out because of this caller.
     if jobs != nil, sleeping > 0 { pthread_cond_signal(jobArrived) }
     release()
+    Counters.beginWaiting()
+    defer { Counters.endWaiting() }
     var rounds = 0
     while job.inside.load(ordering: .acquiring) > 0, rounds < Self.patience {
       platform_pause()

@@ -1,4 +1,5 @@
 import CPlatform
+import Counters
 
 extension Compute {
   /// Channels from which on the evaluation of tiles costs less than it saves.
@@ -19,6 +20,7 @@ extension Compute {
     _ x: Pictures, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue
   ) throws(KernelError) {
     let plan = WinogradPlan(x, w, loops)
+    Counters.count(multiplyAdds: 36 * plan.tiles * x.channels * w.outputs)
     guard let floats = plan.floats(threads: threads) else { throw .outOfMemory(bytes: .max) }
     try scratch.withFloats(floats) { memory in
       for first in stride(from: 0, to: plan.tiles, by: plan.turnTiles) {

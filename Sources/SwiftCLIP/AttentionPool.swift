@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -29,6 +30,7 @@ struct AttentionPool: Sendable {
   func callAsFunction(
     _ features: FeatureMaps, count: Int, into embeddings: MatrixView, _ compute: Compute
   ) throws(CLIPError) {
+    Counters.enter(.attentionPool)
     let x = try Workspace(rows: count * tokens, columns: width)
     let kv = try Workspace(rows: count * tokens, columns: 2 * inner)
     let queries = try Workspace(rows: 2 * count, columns: inner)

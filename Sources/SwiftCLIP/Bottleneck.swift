@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -34,15 +35,19 @@ struct Bottleneck: Sendable {
     let relu = Epilogue(activation: .relu)
 
     let narrow = workspace.branch(0, side: side, channels: conv1.outputs)
+    Counters.enter(.pointwise)
     try conv1(x, into: narrow.view, compute, relu)
     var branch = workspace.branch(1, side: side, channels: conv2.outputs)
+    Counters.enter(.convolution)
     try conv2(narrow, into: branch.view, compute, relu)
     if stride > 1 {
       let pooled = workspace.branch(0, side: outputSide, channels: conv2.outputs)
+      Counters.enter(.averagePool)
       compute.averagePool(branch.view, side: side, pool: stride, into: pooled.view)
       branch = pooled
     }
     guard let downsample else {
+      Counters.enter(.pointwise)
       try conv3(branch, into: x.view, compute, Epilogue(activation: .relu, residual: x.view))
       return x
     }
@@ -50,9 +55,11 @@ struct Bottleneck: Sendable {
     var shortcut = x
     if stride > 1 {
       shortcut = workspace.branch(1, side: outputSide, channels: x.view.columns)
+      Counters.enter(.averagePool)
       compute.averagePool(x.view, side: side, pool: stride, into: shortcut.view)
     }
     let y = workspace.trunk(besides: x, side: outputSide, channels: conv3.outputs)
+    Counters.enter(.pointwise)
     try downsample(shortcut, into: y.view, compute)
     try conv3(branch, into: y.view, compute, Epilogue(activation: .relu, residual: y.view))
     return y

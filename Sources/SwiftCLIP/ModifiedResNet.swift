@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -45,6 +46,8 @@ struct ModifiedResNet: Sendable {
     _ pixels: UnsafePointer<Float>, count: Int, into embeddings: UnsafeMutablePointer<Float>,
     _ compute: Compute
   ) throws(CLIPError) {
+    defer { Counters.enter(.outside) }
+    Counters.enter(.stem)
     let workspace = try ResNetWorkspace(count: count, room)
     var x = unsafe try stem(pixels, count: count, workspace, compute)  // (count · side², width)
     for stage in stages {

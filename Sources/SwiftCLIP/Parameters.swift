@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -66,6 +67,7 @@ struct LayerNorm: Sendable {
   }
 
   func callAsFunction(_ x: MatrixView, into y: MatrixView, _ compute: Compute) {
+    Counters.enter(.norms)
     unsafe compute.layerNorm(x, gain: gain.pointer, bias: bias.pointer, epsilon: epsilon, into: y)
   }
 }

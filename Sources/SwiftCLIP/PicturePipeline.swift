@@ -1,3 +1,4 @@
+import Counters
 import Imaging
 import Kernels
 
@@ -114,7 +115,9 @@ private final class PicturePipeline {
     while begun < count, decoding.count < buffers { begin() }
     guard !decoding.isEmpty else { return nil }
     let (batch, work) = decoding.removeFirst()
+    Counters.enter(.pictures)
     work.finish()
+    Counters.enter(.outside)
     return batch
   }
 

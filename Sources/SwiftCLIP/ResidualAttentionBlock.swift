@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -114,15 +115,18 @@ struct MultiHeadAttention: Sendable {
     _ x: MatrixView, addingTo residual: MatrixView, _ sequences: TokenSequences, _ wide: MatrixView,
     _ compute: Compute
   ) throws(CLIPError) {
+    Counters.enter(.attentionProducts)
     let qkv = wide.columns(0..<3 * width)  // (tokens, 3 width)
     try projections(x, into: qkv, compute)
     try converting { () throws(KernelError) in
+      Counters.enter(.attention)
       try compute.attention(
         q: qkv.columns(0..<width), k: qkv.columns(width..<2 * width), v: qkv.columns(2 * width..<3 * width),
         into: x,
         sequences: sequences.all,
         heads: heads, headWidth: headWidth, scale: scale, causal: causal)
     }
+    Counters.enter(.attentionProducts)
     try output(x, into: residual, compute, Epilogue(residual: residual))
   }
 
@@ -133,6 +137,7 @@ struct MultiHeadAttention: Sendable {
     _ wide: MatrixView, _ compute: Compute
   ) throws(CLIPError) {
     guard let query else { return }
+    Counters.enter(.attentionProducts)
     let count = sequences.pooled.count
     let (pooled, q) = (queries.rows(0..<count), queries.rows(count..<2 * count))
     copyPooledRows(of: x, sequences, into: pooled)
@@ -140,6 +145,7 @@ struct MultiHeadAttention: Sendable {
     let kv = wide.columns(0..<2 * width)  // (tokens, 2 width)
     try projections(x, into: kv, compute)
     try converting { () throws(KernelError) in
+      Counters.enter(.attention)
       try compute.attention(
         q: q, k: kv.columns(0..<width), v: kv.columns(width..<2 * width), into: pooled,
         sequences: sequences.pooled.enumerated().map { index, token in
@@ -147,6 +153,7 @@ struct MultiHeadAttention: Sendable {
         },
         heads: heads, headWidth: headWidth, scale: scale, causal: causal)
     }
+    Counters.enter(.attentionProducts)
     try output(pooled, into: residual, compute, Epilogue(residual: residual))
   }
 }
@@ -170,6 +177,7 @@ struct MLP: Sendable {
   func callAsFunction(
     _ x: MatrixView, addingTo residual: MatrixView, _ wide: MatrixView, _ compute: Compute
   ) throws(CLIPError) {
+    Counters.enter(.mlp)
     let hidden = wide.rows(0..<x.rows).columns(0..<up.weights.outputs)
     try up(x, into: hidden, compute, Epilogue(activation: activation))
     try down(hidden, into: residual, compute, Epilogue(residual: residual))

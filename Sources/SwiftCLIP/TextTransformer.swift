@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -41,6 +42,8 @@ struct TextTransformer: Sendable {
 
   /// The texts of a tree, in its order, to `result` (texts, embedDim).
   func callAsFunction(_ tree: TokenTree, into result: MatrixView, _ compute: Compute) throws(CLIPError) {
+    defer { Counters.enter(.outside) }
+    Counters.enter(.embedding)
     let rows = tree.rows
     let sequences = tree.sequences(causal: causal)
     let texts = sequences.pooled.count
@@ -56,6 +59,7 @@ struct TextTransformer: Sendable {
     }
     try transformer(x.view, sequences, into: pooled.view, workspace, compute)  // (texts, width)
     lnFinal(pooled.view, into: pooled.view, compute)
+    Counters.enter(.projection)
     if let projection {
       try projection(pooled.view, into: result, compute)  // (texts, embedDim)
     } else {

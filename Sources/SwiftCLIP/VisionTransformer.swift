@@ -1,3 +1,4 @@
+import Counters
 import Kernels
 import ONNXImport
 
@@ -59,6 +60,8 @@ struct VisionTransformer: Sendable {
     _ pixels: UnsafePointer<Float>, count: Int, into embeddings: UnsafeMutablePointer<Float>,
     _ compute: Compute
   ) throws(CLIPError) {
+    defer { Counters.enter(.outside) }
+    Counters.enter(.embedding)
     let x = try Workspace(rows: count * tokens, columns: width)
     let pooled = try Workspace(rows: count, columns: width)
     let workspace = try BlockWorkspace(tokens: count * tokens, sequences: count, transformer)
@@ -70,6 +73,7 @@ struct VisionTransformer: Sendable {
     try transformer(x.view, sequences, into: pooled.view, workspace, compute)  // (count, width)
     lnPost?(pooled.view, into: pooled.view, compute)
 
+    Counters.enter(.projection)
     let result = unsafe MatrixView(pointer: embeddings, rows: count, columns: embedDim, stride: embedDim)
     if let projection {
       try projection(pooled.view, into: result, compute)  // (count, embedDim)

@@ -35,6 +35,7 @@ check "it needs nothing but system libraries and codecs: $(tr '\n' ' ' < "$work/
 check "its soname is libswiftclip.so.1" \
   test "$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p')" = libswiftclip.so.1
 check "it is below 8 MB" test "$(stat -L -c %s "$library")" -lt 8000000
+check "it was built without counters" sh -c "! grep -q SWIFTCLIP_COUNTERS_FILE '$library'"
 check "its stack is not executable" sh -c "! readelf -lW '$library' | grep GNU_STACK | grep -q RWE"
 
 echo "symbols: $passed passed, $failed failed"
