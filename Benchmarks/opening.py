@@ -72,9 +72,26 @@ def child(contestant: str, folder: Path, threads: int, towers: List[str]) -> Dic
     return {"ended": ended, "peak": peak(), "imported": imported, "opened": opened, "busy": busy}
 
 
+TOUCH = """
+import mmap, sys
+room = mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+room.madvise(mmap.MADV_HUGEPAGE)
+room[::4096] = bytes(len(room[::4096]))
+"""
+
+
+def touch_memory(folder: Path) -> None:
+    """A virtual machine gets a page from its host when it is touched for the first time, at about a second per
+    gigabyte, and gives it back soon after. So that this is not taken for the contestant's time, another process touches
+    as much as the greediest needs just before."""
+    needed = 4 * sum(file.stat().st_size for file in folder.glob("*.onnx"))
+    subprocess.run([sys.executable, "-c", TOUCH, str(max(needed, 1 << 20))], check=True)
+
+
 def run(contestant: str, folder: Path, threads: int, towers: str) -> Dict[str, Any]:
     """Starts a process and adds the seconds from here to its first embedding."""
     command = [sys.executable, __file__, contestant, str(folder), str(threads), towers]
+    touch_memory(folder)
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
