@@ -11,8 +11,8 @@ struct ProductPlan: Sendable {
     self.rows = rows
     panelCount = w.panels
     // K blocks of equal length, multiples of the unrolling.
-    let depths = max(1, (w.inputs + loops.depth - 1) / loops.depth)
-    depth = max(4, ((w.inputs + depths - 1) / depths + 3) / 4 * 4)
+    let depths = max(1, (w.steps + loops.depth - 1) / loops.depth)
+    depth = max(4, ((w.steps + depths - 1) / depths + 3) / 4 * 4)
     blocks = (rows + loops.blockRows - 1) / loops.blockRows
     // Groups: long enough that rows from farther caches are read for many columns, small enough that no core
     // waits long for the last one.

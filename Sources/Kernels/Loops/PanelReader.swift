@@ -1,7 +1,8 @@
-/// Packed weights as the tile reads them: two vectors of float32 for each k, whatever is stored.
+/// Packed weights as the tile reads them: two vectors for each k, whatever is stored.
 protocol PanelReader {
+  associatedtype Numbers: Arithmetic = FloatArithmetic
   /// The index-th vector from here.
-  func vector(_ index: Int) -> Vector
+  func vector(_ index: Int) -> Numbers.Factor
   mutating func advance(by vectors: Int)
   /// Sums a tile over the k's from here on.
   func add(_ tile: TileTask)
@@ -31,6 +32,26 @@ struct FloatPanel: StoredPanel {
   #else
     true
   #endif
+}
+
+/// Weights stored as bfloat16, the upper half of a float's bits.
+struct RoundedPanel: StoredPanel {
+  private var pointer: UnsafePointer<UInt16>
+
+  @inline(__always) init(_ start: UnsafeRawPointer) { pointer = start.assumingMemoryBound(to: UInt16.self) }
+  @inline(__always)
+  func vector(_ index: Int) -> Vector { Integers.widenedUpperHalves(pointer + index * lanes) }
+  @inline(__always) mutating func advance(by vectors: Int) { pointer += vectors * lanes }
+}
+
+/// Weights stored as int8, in pairs of inputs.
+struct IntegerPanel: StoredPanel {
+  typealias Numbers = IntegerArithmetic
+  private var pointer: UnsafePointer<Int8>
+
+  @inline(__always) init(_ start: UnsafeRawPointer) { pointer = start.assumingMemoryBound(to: Int8.self) }
+  @inline(__always) func vector(_ index: Int) -> Pairs { Integers.pairs(pointer + index * 2 * lanes) }
+  @inline(__always) mutating func advance(by vectors: Int) { pointer += vectors * 2 * lanes }
 }
 
 /// Weights stored as float16, widened in registers.

@@ -12,7 +12,8 @@ package enum Loops {
   package static func product(_ task: ProductTask) {
     let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
     // A K block has as many lines per k as a panel has per row; the tiles share them.
-    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
+    let size = size(task)
+    let aheadStep = (4 * tileColumns * size + tiles - 1) / tiles
     var k = 0
     repeat {
       let depth = min(task.depth, task.inputs - k)
@@ -27,16 +28,8 @@ package enum Loops {
           let tile = TileTask(
             rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, c: c,
             stride: tileColumns, continues: k > 0,
-            ahead: ahead + first * depth * tileColumns * task.weightSize / task.rows, aheadStep: aheadStep)
-          if task.weightSize == MemoryLayout<Float>.size {
-            FloatPanel(weights).add(tile)
-          } else if !widensOnce || count == task.rows {
-            HalfPanel(weights).add(tile)
-          } else if first == 0 {
-            WideningPanel(weights, into: task.widened).add(tile)
-          } else {
-            FloatPanel(task.widened).add(tile)
-          }
+            ahead: ahead + first * depth * tileColumns * size / task.rows, aheadStep: aheadStep)
+          sum(tile, weights, isFirst: first == 0, task)
           if isLast { finish(c, row: first, rows: count, panel: panel, task) }
         }
       }
@@ -44,10 +37,27 @@ package enum Loops {
     } while k < task.inputs
   }
 
+  /// Bytes of the weights of one k and column.
+  @inline(__always)
+  private static func size(_ task: ProductTask) -> Int { task.weights == WEIGHTS_FLOAT32 ? 4 : 2 }
+
+  /// Sums a tile with the reader of its weights.
+  @inline(__always)
+  private static func sum(_ tile: TileTask, _ weights: UnsafeRawPointer, isFirst: Bool, _ task: ProductTask) {
+    switch task.weights {
+    case WEIGHTS_FLOAT32: FloatPanel(weights).add(tile)
+    case WEIGHTS_BFLOAT16: RoundedPanel(weights).add(tile)
+    case WEIGHTS_INT8: IntegerPanel(weights).add(tile)
+    case _ where !widensOnce || tile.rows == task.rows: HalfPanel(weights).add(tile)
+    case _ where isFirst: WideningPanel(weights, into: task.widened).add(tile)
+    default: FloatPanel(task.widened).add(tile)
+    }
+  }
+
   /// Where the weights of a panel's K block lie.
   @inline(__always)
   private static func block(_ panel: Int, _ k: Int, _ task: ProductTask) -> UnsafeRawPointer {
-    task.panels + (panel * task.inputs + k) * tileColumns * task.weightSize
+    task.panels + (panel * task.inputs + k) * tileColumns * size(task)
   }
 
   /// Where the weights lie that are read after this panel's K block.
@@ -81,6 +91,9 @@ package enum Loops {
   ) {
     let column = panel * tileColumns
     let columns = min(tileColumns, task.columns - column)
+    if let rowScales = task.rowScales, let columnScales = task.columnScales {
+      scale(c, rows: rows, rowScales + row, columnScales + column)
+    }
     var epilogue = task.epilogue
     epilogue.bias += column
     epilogue.y += row * epilogue.yStride + column

@@ -92,7 +92,7 @@ class Model:
 
     def describe(self) -> Dict[str, Any]:
         """What was recognised: "instructions", "backend", "threads", "embed_dim", "logit_scale", "image"
-        (a dict or None), "text" (a dict or None), "vocabulary" and, since 1.1, "weight_storage" ({"float16": n,
+        (a dict or None), "text" (a dict or None), "vocabulary" and, since 1.1, "precision" and "weight_storage" ({"float16": n,
         "float32": n}: how many parameters are held in which way)."""
         length = ctypes.c_size_t()
         library().swiftclip_model_describe(self._handle.value, None, 0, ctypes.byref(length))
