@@ -18,15 +18,15 @@ enum Integers {
     #endif
   }
 
-  /// Floats of which the upper halves are given.
+  /// Shorts as integers.
   @inline(__always)
-  static func widenedUpperHalves(_ source: UnsafePointer<UInt16>) -> Vector {
+  static func widened(_ shorts: UnsafeRawPointer) -> Bits {
     #if AVX512
-      unsafeBitCast(platform_widen_shorts16(source) &<< 16, to: Vector.self)
+      platform_widen_shorts16(shorts)
     #elseif AVX2
-      unsafeBitCast(platform_widen_shorts8(source) &<< 16, to: Vector.self)
+      platform_widen_shorts8(shorts)
     #else
-      unsafeBitCast(platform_widen_shorts4(source) &<< 16, to: Vector.self)
+      platform_widen_shorts4(shorts)
     #endif
   }
 
@@ -55,6 +55,19 @@ enum Integers {
 }
 
 extension Loops {
+  /// Bfloat16 as floats, of which they are the upper halves. In a pass of its own, whole vectors only: as a reader of
+  /// tiles it would keep the compiler from holding a tile's sums in registers.
+  @inline(__always)
+  static func widenUpperHalves(
+    _ source: UnsafeRawPointer, into target: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    var index = 0
+    while index < count {
+      store(unsafeBitCast(Integers.widened(source + 2 * index) &<< 16, to: Vector.self), target + index)
+      index += lanes
+    }
+  }
+
   /// Rounds a row to integers of which the greatest is ±limit, at most 2¹⁵ - 1: x ≈ target · scale. A zero follows
   /// an odd number of them.
   /// - Returns: the scale; NaN where a number is NaN or infinite, and 0 where all are below 2⁻¹⁰⁰, which count as

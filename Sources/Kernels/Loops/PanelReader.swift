@@ -34,16 +34,6 @@ struct FloatPanel: StoredPanel {
   #endif
 }
 
-/// Weights stored as bfloat16, the upper half of a float's bits.
-struct RoundedPanel: StoredPanel {
-  private var pointer: UnsafePointer<UInt16>
-
-  @inline(__always) init(_ start: UnsafeRawPointer) { pointer = start.assumingMemoryBound(to: UInt16.self) }
-  @inline(__always)
-  func vector(_ index: Int) -> Vector { Integers.widenedUpperHalves(pointer + index * lanes) }
-  @inline(__always) mutating func advance(by vectors: Int) { pointer += vectors * lanes }
-}
-
 /// Weights stored as int8, in pairs of inputs.
 struct IntegerPanel: StoredPanel {
   typealias Numbers = IntegerArithmetic

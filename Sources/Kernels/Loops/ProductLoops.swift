@@ -20,6 +20,9 @@ package enum Loops {
       let isLast = k + depth >= task.inputs
       for panel in 0..<task.panelCount {
         let weights = block(panel, k, task)
+        if task.weights == WEIGHTS_BFLOAT16 {
+          widenUpperHalves(weights, into: task.widened, count: depth * tileColumns)
+        }
         let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
         // With a single K block no sum has to wait for the next one: a tile's room is enough.
         let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
@@ -46,7 +49,7 @@ package enum Loops {
   private static func sum(_ tile: TileTask, _ weights: UnsafeRawPointer, isFirst: Bool, _ task: ProductTask) {
     switch task.weights {
     case WEIGHTS_FLOAT32: FloatPanel(weights).add(tile)
-    case WEIGHTS_BFLOAT16: RoundedPanel(weights).add(tile)
+    case WEIGHTS_BFLOAT16: FloatPanel(task.widened).add(tile)
     case WEIGHTS_INT8: IntegerPanel(weights).add(tile)
     case _ where !widensOnce || tile.rows == task.rows: HalfPanel(weights).add(tile)
     case _ where isFirst: WideningPanel(weights, into: task.widened).add(tile)

@@ -174,10 +174,6 @@ extension WideningPanel {
   @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
 }
 
-extension RoundedPanel {
-  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
-}
-
 extension IntegerPanel {
   @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
 }
