@@ -90,7 +90,8 @@ extension Compute {
         ProductTask(
           a: x.a + rows.lowerBound * x.aStride, aStride: x.aStride,
           panels: w.address(panel: panels.lowerBound), weights: w.storage.code,
-          rowScales: x.rowScales.map { $0 + rows.lowerBound }, columnScales: x.columnScales.map { $0 + column },
+          rowScales: x.rowScales.map { $0 + rows.lowerBound },
+          columnScales: x.columnScales.map { $0 + column },
           ahead: w.address(panel: panels.upperBound), partial: partial,
           widened: partial + plan.partialFloats, rows: rows.count, inputs: w.steps, depth: plan.depth,
           panelCount: panels.count, columns: min(w.outputs - column, panels.count * w.panelColumns),

@@ -85,8 +85,10 @@ struct MultiHeadAttention: Sendable {
   ) throws(CLIPError) {
     let keyValue = [block.key, block.value]
     projections = try Linear(
-      separateQuery ? keyValue : [block.query] + keyValue, named: "\(name).qkv", precision: compute.precision, compute)
-    query = separateQuery ? try Linear(block.query, named: "\(name).q", precision: compute.precision, compute) : nil
+      separateQuery ? keyValue : [block.query] + keyValue, named: "\(name).qkv", precision: compute.precision,
+      compute)
+    query =
+      separateQuery ? try Linear(block.query, named: "\(name).q", precision: compute.precision, compute) : nil
     output = try Linear(block.output, named: "\(name).out", precision: compute.precision, compute)
     (heads, headWidth, scale, causal) = (block.heads, block.headWidth, block.scale, block.causal)
   }

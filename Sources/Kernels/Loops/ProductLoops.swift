@@ -32,12 +32,25 @@ package enum Loops {
             rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, c: c,
             stride: tileColumns, continues: k > 0,
             ahead: ahead + first * depth * tileColumns * size / task.rows, aheadStep: aheadStep)
+          if isLast { prefetchOutputs(row: first, rows: count, panel: panel, task) }
           sum(tile, weights, isFirst: first == 0, task)
           if isLast { finish(c, row: first, rows: count, panel: panel, task) }
         }
       }
       k += depth
     } while k < task.inputs
+  }
+
+  /// Asks for the lines of y that a tile will write, most often the residual too, while it sums: they come from
+  /// farther caches than all that the tile reads.
+  @inline(__always)
+  private static func prefetchOutputs(row: Int, rows: Int, panel: Int, _ task: ProductTask) {
+    var y = task.epilogue.y + row * task.epilogue.yStride + panel * tileColumns
+    for _ in 0..<rows {
+      platform_prefetch(y)
+      if tileColumns > 16 { platform_prefetch(y + 16) }
+      y += task.epilogue.yStride
+    }
   }
 
   /// Bytes of the weights of one k and column.
