@@ -50,8 +50,8 @@ public enum WeightStorage: Sendable {
 extension Compute {
   static let greatestWeight = 127
 
-  /// The greatest integer that an input is rounded to: as fine as 16 bits and the sums of 32 bits allow, since a
-  /// product of 16 bits costs no more than one of 8. 22,016 for 768 inputs, 5,503 for 3,072.
+  /// The greatest integer that an input is rounded to: as fine as factors of 16 bits and sums of 32
+  /// allow. 22,017 for 768 inputs, 5,504 for 3,072.
   package static func integerLimit(inputs: Int) -> Int {
     // Inputs are multiplied in pairs.
     min(Int(Int16.max), Int(Int32.max) / (greatestWeight * max(2, inputs)))
