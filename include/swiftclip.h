@@ -257,6 +257,22 @@ enum {
                                     The promise of equal bits does not hold with it. */
 };
 
+/* How precisely the large products are computed, those inside of the Transformers' blocks:
+ * queries, keys and values, attention output, and both of the MLP. All else is float32 with
+ * each: embeddings of patches and tokens, positions, norms, the attention itself, final
+ * projections, and ResNets with their attention pool. Whatever the precision, the same
+ * input gives the same bits at every batch, position and thread count. Since 1.1.0. */
+enum {
+  SWIFTCLIP_PRECISION_FLOAT32 = 0,  /* no weight is rounded */
+  SWIFTCLIP_PRECISION_BFLOAT16 = 1, /* weights rounded to bfloat16, to even in the middle: half the
+                                       memory. Inputs and sums stay float32. Weights that are float16
+                                       numbers take no more as float32, and lose nothing */
+  SWIFTCLIP_PRECISION_INT8 = 2      /* weights rounded to integers of 8 bits with a scale for each output,
+                                       inputs to integers with a scale for each token (as fine as sums of
+                                       32 bits allow: 13 to 16 bits), sums exact: a quarter of the memory,
+                                       and faster */
+};
+
 typedef struct swiftclip_model_options {
   size_t struct_size;   /* set by the init function */
   int32_t threads;      /* 1...1024 threads for one call; 0: the cores allowed to the process by
@@ -271,6 +287,8 @@ typedef struct swiftclip_model_options {
                              beside the model and in its metadata. NULL */
   const swiftclip_preprocess_options *preprocess; /* NULL: the defaults. Read when the model is
                              opened. image_size must be 0 or the image encoder's own. NULL */
+  int32_t precision;    /* SWIFTCLIP_PRECISION_...; FLOAT32. Since 1.1.0; the struct was shorter before */
+  int32_t reserved;     /* 0 */
 } swiftclip_model_options;
 
 /* Fills `options` with the defaults above; `struct_size` is
@@ -341,8 +359,9 @@ SWIFTCLIP_API size_t swiftclip_model_threads(const swiftclip_model *model);
 
 /* What was recognised, as JSON: {"instructions", "backend", "threads", "embed_dim",
  * "logit_scale", "image": {...} or null, "text": {...} or null, "vocabulary",
- * "weight_storage": {"float16": n, "float32": n}}. The last, since 1.1.0, says how many
- * parameters are held in which way; see swiftclip_model_open.
+ * "precision", "weight_storage": {"float16": n, "float32": n, "bfloat16": n, "int8": n}}.
+ * The last two, since 1.1.0, are that of the options, "float32", "bfloat16" or "int8", and
+ * how many parameters are held in which way; see swiftclip_model_open.
  *   json      out, NUL-terminated; may be NULL when capacity is 0
  *   capacity  bytes at json
  *   length    out, bytes of the JSON without the NUL; may be NULL. Written also when the

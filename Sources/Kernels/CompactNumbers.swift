@@ -63,7 +63,7 @@ extension Compute {
     let source = numbers.memory.address + range.lowerBound * numbers.storage.size
     switch numbers.storage {
     case .float32: target.update(from: source.assumingMemoryBound(to: Float.self), count: range.count)
-    case .float16: loops.widen(source.assumingMemoryBound(to: Float16.self), target, range.count)
+    default: loops.widen(source.assumingMemoryBound(to: Float16.self), target, range.count)
     }
   }
 }

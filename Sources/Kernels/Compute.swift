@@ -10,6 +10,9 @@ public final class Compute: Sendable {
   /// Whether every sum is one chain in ascending order, and nothing is saved by other ways to add.
   public let exactOrder: Bool
 
+  /// That of the products which can do with less than float32; the caller knows which.
+  public let precision: Precision
+
   /// Whether weights may be held as float16. Always, but in tests, which compare both.
   let keepsHalves: Bool
   let pool: ThreadPool
@@ -28,22 +31,26 @@ public final class Compute: Sendable {
   ) throws(KernelError) {
     try self.init(
       threads: threads, instructions: instructions, backend: backend, exactOrder: exactOrder,
-      keepsHalves: true)
+      precision: .float32, keepsHalves: true)
   }
 
   package init(
-    threads: Int, instructions: InstructionSet?, backend: Backend, exactOrder: Bool, keepsHalves: Bool
+    threads: Int, instructions: InstructionSet?, backend: Backend, exactOrder: Bool, precision: Precision,
+    keepsHalves: Bool
   ) throws(KernelError) {
     let chosen = instructions ?? .best
     guard InstructionSet.supported.contains(chosen) else { throw .unsupported(chosen) }
     switch backend {
     case .own: blas = nil
-    case .openBLAS: blas = try OpenBLAS()
+    case .openBLAS:
+      guard precision == .float32 else { throw .imprecise(precision) }
+      blas = try OpenBLAS()
     }
     self.threads = min(max(1, threads), 1024)
     self.instructions = chosen
     self.backend = backend
     self.exactOrder = exactOrder
+    self.precision = precision
     self.keepsHalves = keepsHalves
     loops = .of(chosen)
     pool = ThreadPool(threads: self.threads)

@@ -46,6 +46,8 @@ public enum Backend: Sendable {
 public enum KernelError: Error, CustomStringConvertible {
   /// The processor lacks the instruction set asked for.
   case unsupported(InstructionSet)
+  /// OpenBLAS multiplies floats only.
+  case imprecise(Precision)
   /// An allocation of so many bytes failed; `Int.max` if the size itself overflowed.
   case outOfMemory(bytes: Int)
   /// A backend could not be opened, and why.
@@ -56,6 +58,8 @@ public enum KernelError: Error, CustomStringConvertible {
     case .unsupported(let set):
       "This processor or operating system does not support \(set.name). Ask for a lower instruction set, or "
         + "for none to get the best one."
+    case .imprecise(let precision):
+      "The OpenBLAS backend computes in float32 only, not in \(precision). Use the own kernels for it."
     case .outOfMemory(let bytes):
       "No memory for \(bytes) more bytes. Use smaller batches or a smaller model."
     case .backendUnavailable(let reason):

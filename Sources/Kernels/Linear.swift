@@ -54,22 +54,66 @@ extension Compute {
     _ x: MatrixView, _ w: PackedWeights, into y: MatrixView, _ epilogue: Epilogue
   ) throws(KernelError) {
     let plan = ProductPlan(rows: x.rows, w, threads: threads, loops)
+    // Slots start at a cache line.
+    let integers = w.storage == .int8 ? (x.rows * (w.steps + 1) + 15) / 16 * 16 : 0
+    try scratch.withFloats(threads * plan.slotFloats + integers) { memory in
+      let slots = memory + integers
+      guard w.storage == .int8 else {
+        return product(
+          Factors(a: x.pointer, aStride: x.stride), w, plan, slots: slots, into: y, epilogue)
+      }
+      let rowScales = memory + x.rows * w.steps
+      quantise(x, limit: Self.integerLimit(inputs: w.inputs), into: memory, stride: w.steps, rowScales)
+      product(
+        Factors(a: memory, aStride: w.steps, rowScales: rowScales, columnScales: w.scales.pointer), w, plan,
+        slots: slots, into: y, epilogue)
+    }
+  }
+
+  /// What the weights are multiplied with, as the loops read it, and what integers stand for.
+  private struct Factors: @unchecked Sendable {
+    var a: UnsafePointer<Float>
+    var aStride: Int
+    var rowScales, columnScales: UnsafePointer<Float>?
+  }
+
+  private func product(
+    _ x: Factors, _ w: PackedWeights, _ plan: ProductPlan, slots: UnsafeMutablePointer<Float>,
+    into y: MatrixView, _ epilogue: Epilogue
+  ) {
+    nonisolated(unsafe) let slots = slots
     let loops = loops
-    try scratch.withFloats(threads * plan.slotFloats) { memory in
-      nonisolated(unsafe) let slots = memory
-      pool.run(plan.blocks * plan.groups) { index, slot in
-        let rows = plan.rows(index / plan.groups)
-        let panels = plan.panels(index % plan.groups)
-        let column = panels.lowerBound * w.panelColumns
-        let partial = slots + slot * plan.slotFloats
-        loops.product(
-          ProductTask(
-            a: x.pointer + rows.lowerBound * x.stride, aStride: x.stride,
-            panels: w.address(panel: panels.lowerBound), weightSize: w.storage.size,
-            ahead: w.address(panel: panels.upperBound), partial: partial,
-            widened: partial + plan.partialFloats, rows: rows.count, inputs: w.inputs, depth: plan.depth,
-            panelCount: panels.count, columns: min(w.outputs - column, panels.count * w.panelColumns),
-            epilogue: epilogue.task(w, into: y, row: rows.lowerBound, column: column)))
+    pool.run(plan.blocks * plan.groups) { index, slot in
+      let rows = plan.rows(index / plan.groups)
+      let panels = plan.panels(index % plan.groups)
+      let column = panels.lowerBound * w.panelColumns
+      let partial = slots + slot * plan.slotFloats
+      loops.product(
+        ProductTask(
+          a: x.a + rows.lowerBound * x.aStride, aStride: x.aStride,
+          panels: w.address(panel: panels.lowerBound), weights: w.storage.code,
+          rowScales: x.rowScales.map { $0 + rows.lowerBound },
+          columnScales: x.columnScales.map { $0 + column },
+          ahead: w.address(panel: panels.upperBound), partial: partial,
+          widened: partial + plan.partialFloats, rows: rows.count, inputs: w.steps, depth: plan.depth,
+          panelCount: panels.count, columns: min(w.outputs - column, panels.count * w.panelColumns),
+          epilogue: epilogue.task(w, into: y, row: rows.lowerBound, column: column)))
+    }
+  }
+
+  /// Rounds each row to integers, two of which take the place of a float, and writes what 1 stands for in it.
+  private func quantise(
+    _ x: MatrixView, limit: Int, into target: UnsafeMutablePointer<Float>, stride: Int,
+    _ scales: UnsafeMutablePointer<Float>
+  ) {
+    nonisolated(unsafe) let (target, scales) = (target, scales)
+    let loops = loops
+    // Enough work for a thread to be worth waking.
+    let chunk = max(1, 16_384 / max(1, x.columns))
+    pool.run((x.rows + chunk - 1) / chunk) { index, _ in
+      for row in index * chunk..<min(x.rows, (index + 1) * chunk) {
+        let integers = UnsafeMutableRawPointer(target + row * stride).assumingMemoryBound(to: Int16.self)
+        scales[row] = loops.quantise(x.pointer + row * x.stride, x.columns, Float(limit), integers)
       }
     }
   }

@@ -18,6 +18,8 @@ package struct LoopTable: Sendable {
   package let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
   package let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
   package let product: @Sendable (ProductTask) -> Void
+  package let quantise:
+    @Sendable (UnsafePointer<Float>, _ count: Int, _ limit: Float, UnsafeMutablePointer<Int16>) -> Float
   let epilogue:
     @Sendable (UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, EpilogueTask) -> Void
   let winogradInput: @Sendable (WinogradInputTask) -> Void
@@ -44,6 +46,7 @@ package struct LoopTable: Sendable {
     widen: { Loops.widen($0, into: $1, count: $2) },
     narrow: { Loops.narrow($0, into: $1, count: $2) },
     product: { Loops.product($0) },
+    quantise: { Loops.quantise($0, count: $1, limit: $2, into: $3) },
     epilogue: { Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { Loops.winogradInput($0) },
     winogradProduct: { Loops.winogradProduct($0) },
@@ -60,6 +63,7 @@ package struct LoopTable: Sendable {
     widen: { KernelsAVX2.Loops.widen($0, into: $1, count: $2) },
     narrow: { KernelsAVX2.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX2.Loops.product($0) },
+    quantise: { KernelsAVX2.Loops.quantise($0, count: $1, limit: $2, into: $3) },
     epilogue: { KernelsAVX2.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { KernelsAVX2.Loops.winogradInput($0) },
     winogradProduct: { KernelsAVX2.Loops.winogradProduct($0) },
@@ -76,6 +80,7 @@ package struct LoopTable: Sendable {
     widen: { KernelsAVX512.Loops.widen($0, into: $1, count: $2) },
     narrow: { KernelsAVX512.Loops.narrow($0, into: $1, count: $2) },
     product: { KernelsAVX512.Loops.product($0) },
+    quantise: { KernelsAVX512.Loops.quantise($0, count: $1, limit: $2, into: $3) },
     epilogue: { KernelsAVX512.Loops.epilogue($0, stride: $1, rows: $2, columns: $3, $4) },
     winogradInput: { KernelsAVX512.Loops.winogradInput($0) },
     winogradProduct: { KernelsAVX512.Loops.winogradProduct($0) },

@@ -39,17 +39,6 @@ public struct WeightSource: @unchecked Sendable {
   }
 }
 
-/// How packed weights are held. The results are the same to the bit: halves are widened before they are
-/// multiplied.
-public enum WeightStorage: Sendable {
-  case float32
-  /// Half the memory and half the traffic, for a matrix whose every weight has a half of the same value, as
-  /// the official ones have, which were released in float16.
-  case float16
-
-  var size: Int { self == .float32 ? MemoryLayout<Float>.size : MemoryLayout<Float16>.size }
-}
-
 /// A weight matrix and its bias in the order in which the product reads them.
 public final class PackedWeights: Sendable {
   /// [panel][input][column of panel] for the own loops, zero beyond the last output; or one panel as wide as
@@ -58,6 +47,8 @@ public final class PackedWeights: Sendable {
   public let storage: WeightStorage
   /// One per column, zero where none was given.
   let bias: AlignedBuffer
+  /// For integers, what 1 stands for in each column; else empty.
+  let scales: AlignedBuffer
   public let hasBias: Bool
   let panelColumns: Int
   public let inputs, outputs: Int
@@ -69,13 +60,16 @@ public final class PackedWeights: Sendable {
   let allFit = Atomic<Bool>(true)
 
   /// The memory held.
-  public var bytes: Int { weights.bytes + bias.count * MemoryLayout<Float>.stride }
+  public var bytes: Int { weights.bytes + (bias.count + scales.count) * MemoryLayout<Float>.stride }
+
+  /// What takes the place of inputs in the order of the weights: pairs of them, for integers.
+  var steps: Int { (inputs + storage.inputsPerStep - 1) / storage.inputsPerStep }
 
   var panels: Int { outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1 }
 
-  /// Where a panel's weights from some input on lie.
-  func address(panel: Int, input: Int = 0) -> UnsafeMutableRawPointer {
-    weights.address + (panel * inputs + input) * panelColumns * storage.size
+  /// Where a panel's weights from some step on lie.
+  func address(panel: Int, step: Int = 0) -> UnsafeMutableRawPointer {
+    weights.address + (panel * steps + step) * panelColumns * storage.size
   }
 
   init(
@@ -88,36 +82,52 @@ public final class PackedWeights: Sendable {
     self.storage = storage
     let panels = outputs == 0 ? 0 : (outputs - 1) / panelColumns + 1
     let (columns, first) = panels.multipliedReportingOverflow(by: panelColumns)
-    let (count, second) = columns.multipliedReportingOverflow(by: inputs)
+    let steps = inputs / storage.inputsPerStep + inputs % storage.inputsPerStep
+    let (count, second) = columns.multipliedReportingOverflow(by: steps)
     guard inputs >= 0, outputs >= 0, !first, !second else { throw .outOfMemory(bytes: .max) }
-    weights = try AlignedMemory(count: count, size: storage.size)
+    let weights = try AlignedMemory(count: count, size: storage.size)
     switch storage {
     case .float32: weights.address.bindMemory(to: Float.self, capacity: max(count, 1))
     case .float16: weights.address.bindMemory(to: Float16.self, capacity: max(count, 1))
+    case .bfloat16: weights.address.bindMemory(to: UInt16.self, capacity: max(count, 1))
+    case .int8: weights.address.bindMemory(to: Int8.self, capacity: max(2 * count, 1))
     }
-    bias = try AlignedBuffer(count: columns)
+    let bias = try AlignedBuffer(count: columns)
+    scales = try AlignedBuffer(count: storage == .int8 ? columns : 0)
+    self.weights = weights
+    self.bias = bias
   }
 }
 
 extension Compute {
   /// Packs weights for `linear`. The sources are consecutive blocks of outputs, such as those of queries, keys
-  /// and values. They are held as float16 where that loses nothing.
+  /// and values.
   /// - Parameters:
   ///   - taps: the places of a convolution's window; divides `inputs`.
   ///   - bias: one number for each output of all sources, or nil.
+  ///   - precision: float32 holds them as float16 where that loses nothing. OpenBLAS knows nothing else.
   public func pack(
-    inputs: Int, taps: Int = 1, sources: [WeightSource], bias: UnsafePointer<Float>?
+    inputs: Int, taps: Int = 1, sources: [WeightSource], bias: UnsafePointer<Float>?,
+    precision: Precision = .float32
   ) throws(KernelError) -> PackedWeights {
-    // A matrix that does not fit shows it within its first few numbers, so that trying costs nothing.
-    if keepsHalves, blas == nil,
-      let halves = try pack(inputs: inputs, taps: taps, sources: sources, bias: bias, as: .float16)
-    {
-      return halves
+    for storage in storages(precision, inputs: inputs) {
+      if let packed = try pack(inputs: inputs, taps: taps, sources: sources, bias: bias, as: storage) {
+        return packed
+      }
     }
-    guard let floats = try pack(inputs: inputs, taps: taps, sources: sources, bias: bias, as: .float32) else {
-      throw .outOfMemory(bytes: .max)
+    throw .outOfMemory(bytes: .max)
+  }
+
+  /// What to try. A matrix that does not fit halves shows it within its first few numbers, so that trying costs
+  /// nothing.
+  private func storages(_ precision: Precision, inputs: Int) -> [WeightStorage] {
+    if blas != nil { return [.float32] }
+    switch precision {
+    case .bfloat16: return [.bfloat16]
+    // With fewer bits than 8 for the inputs it would not be what it is called.
+    case .int8 where Self.integerLimit(inputs: inputs) >= 127: return [.int8]
+    default: return keepsHalves ? [.float16, .float32] : [.float32]
     }
-    return floats
   }
 
   /// The same in a given storage; nil where a weight does not fit it.

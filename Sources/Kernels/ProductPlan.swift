@@ -11,8 +11,8 @@ struct ProductPlan: Sendable {
     self.rows = rows
     panelCount = w.panels
     // K blocks of equal length, multiples of the unrolling.
-    let depths = max(1, (w.inputs + loops.depth - 1) / loops.depth)
-    depth = max(4, ((w.inputs + depths - 1) / depths + 3) / 4 * 4)
+    let depths = max(1, (w.steps + loops.depth - 1) / loops.depth)
+    depth = max(4, ((w.steps + depths - 1) / depths + 3) / 4 * 4)
     blocks = (rows + loops.blockRows - 1) / loops.blockRows
     // Groups: long enough that rows from farther caches are read for many columns, small enough that no core
     // waits long for the last one.
@@ -24,7 +24,7 @@ struct ProductPlan: Sendable {
     let largest = (w.panels + groups - 1) / groups
     // Each slot's sums start at a cache line.
     partialFloats = (min(rows, loops.blockRows) * largest * w.panelColumns + 15) / 16 * 16
-    widenedFloats = w.storage == .float16 ? (depth * w.panelColumns + 15) / 16 * 16 : 0
+    widenedFloats = w.storage.size == 2 && w.storage != .int8 ? (depth * w.panelColumns + 15) / 16 * 16 : 0
   }
 
   func rows(_ block: Int) -> Range<Int> {

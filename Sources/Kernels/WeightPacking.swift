@@ -14,22 +14,73 @@ extension PackedWeights {
     case .float32:
       forEachBlock(panels, taps, range) { panel, tap, block in
         let input = tap * (inputs / taps) + block.lowerBound
-        let target = address(panel: panel, input: input).assumingMemoryBound(to: Float.self)
+        let target = address(panel: panel, step: input).assumingMemoryBound(to: Float.self)
         fillBlock(sources, panel: panel, tap, channels: block, target)
         if !areFinite(target, block.count * panelColumns) { allFinite.store(false, ordering: .relaxed) }
       }
     case .float16:
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.blockChannels * panelColumns) { room in
-        guard let floats = room.baseAddress else { return }
-        forEachBlock(panels, taps, range) { panel, tap, block in
-          guard allFit.load(ordering: .relaxed) else { return }
-          let input = tap * (inputs / taps) + block.lowerBound
-          let target = address(panel: panel, input: input).assumingMemoryBound(to: Float16.self)
-          fillBlock(sources, panel: panel, tap, channels: block, floats)
-          if !loops.narrow(floats, target, block.count * panelColumns) {
-            allFit.store(false, ordering: .relaxed)
-          }
+      forEachBlockOfFloats(sources, panels, taps, range) { panel, input, count, floats in
+        guard allFit.load(ordering: .relaxed) else { return }
+        let target = address(panel: panel, step: input).assumingMemoryBound(to: Float16.self)
+        if !loops.narrow(floats, target, count * panelColumns) {
+          allFit.store(false, ordering: .relaxed)
         }
+      }
+    case .bfloat16:
+      forEachBlockOfFloats(sources, panels, taps, range) { panel, input, inputs, floats in
+        let target = address(panel: panel, step: input).assumingMemoryBound(to: UInt16.self)
+        let count = inputs * panelColumns
+        for index in 0..<count { target[index] = upperHalf(floats[index]) }
+        // Rounding makes the greatest floats infinite.
+        let isFinite = (0..<count).allSatisfy { target[$0] & 0x7f80 != 0x7f80 }
+        if !isFinite { allFinite.store(false, ordering: .relaxed) }
+      }
+    case .int8:
+      fillIntegers(sources, panels, range)
+    }
+  }
+
+  /// The same for integers, which takes two readings: one to find each column's greatest weight.
+  private func fillIntegers(_ sources: [WeightSource], _ panels: Range<Int>, _ range: Range<Int>) {
+    let scales = scales.pointer
+    let columns = panels.lowerBound * panelColumns..<panels.upperBound * panelColumns
+    for column in columns { scales[column] = 0 }
+    forEachBlockOfFloats(sources, panels, 1, range) { panel, _, count, floats in
+      if !areFinite(floats, count * panelColumns) { allFinite.store(false, ordering: .relaxed) }
+      let greatest = scales + panel * panelColumns
+      for index in 0..<count {
+        let row = floats + index * panelColumns
+        for column in 0..<panelColumns {
+          greatest[column] = abs(row[column]) > greatest[column] ? abs(row[column]) : greatest[column]
+        }
+      }
+    }
+    // Columns of nothing but tiny numbers are zero, as rows of inputs are.
+    for column in columns {
+      scales[column] = scales[column] < 0x1p-100 ? 0 : scales[column] / Float(Compute.greatestWeight)
+    }
+    forEachBlockOfFloats(sources, panels, 1, range) { panel, input, count, floats in
+      let target = address(panel: panel, step: input / 2).assumingMemoryBound(to: Int8.self)
+      for index in 0..<(count + 1) / 2 * 2 {
+        let place = target + index / 2 * 2 * panelColumns + index % 2
+        for column in 0..<panelColumns {
+          let weight = index < count ? floats[index * panelColumns + column] : 0
+          place[2 * column] = integer(weight, scales[panel * panelColumns + column])
+        }
+      }
+    }
+  }
+
+  /// Blocks that are filled as floats first: the panel, the block's first input, and how many inputs it has.
+  private func forEachBlockOfFloats(
+    _ sources: [WeightSource], _ panels: Range<Int>, _ taps: Int, _ range: Range<Int>,
+    _ body: (_ panel: Int, _ input: Int, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.blockChannels * panelColumns) { room in
+      guard let floats = room.baseAddress else { return }
+      forEachBlock(panels, taps, range) { panel, tap, block in
+        fillBlock(sources, panel: panel, tap, channels: block, floats)
+        body(panel, tap * (inputs / taps) + block.lowerBound, block.count, floats)
       }
     }
   }
@@ -68,6 +119,22 @@ extension PackedWeights {
       for k in 0..<range.count { target[k * panelColumns + column - columns.lowerBound] = 0 }
     }
   }
+}
+
+/// A float's bits rounded to the upper 16, to even in the middle.
+@inline(__always)
+private func upperHalf(_ value: Float) -> UInt16 {
+  let bits = value.bitPattern
+  // Carries of NaN could make it a number.
+  if bits & 0x7fff_ffff > 0x7f80_0000 { return 0x7fff }
+  return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16)
+}
+
+/// A weight in units of its column's scale, rounded, to even in the middle.
+@inline(__always)
+private func integer(_ weight: Float, _ scale: Float) -> Int8 {
+  let units = scale > 0 ? weight / scale : 0
+  return Int8(truncatingIfNeeded: Int32(bitPattern: (units + 0x1.8p23).bitPattern))
 }
 
 extension WeightSource {

@@ -29,6 +29,8 @@ public final class CLIP: Sendable {
     public var backend = Backend.own
     /// Add in ascending order only.
     public var exactOrder = false
+    /// Of the products inside of Transformers' blocks; the rest is more sensitive and always float32.
+    public var precision = Precision.float32
     public var vocabularyPath: String?
     /// Its `imageSize` is replaced by the model's; `imageSize` below says what the user asked for.
     public var preprocessing = PreprocessOptions()
@@ -44,7 +46,7 @@ public final class CLIP: Sendable {
     let compute = try converting { () throws(KernelError) in
       try Compute(
         threads: threads, instructions: options.instructions, backend: options.backend,
-        exactOrder: options.exactOrder, keepsHalves: options.keepsHalves)
+        exactOrder: options.exactOrder, precision: options.precision, keepsHalves: options.keepsHalves)
     }
     self.compute = compute
     image = try towers.image.map { (tower) throws(CLIPError) in try ImageEncoder(tower, compute) }

@@ -52,6 +52,8 @@ extension KernelError: ToldByCLIP {
         .outOfMemory, "No memory for \(bytes) bytes. Encode fewer items at once, or free some memory.")
     case .backendUnavailable(let message):
       return CLIPError(.unsupported, message)
+    case .imprecise:
+      return CLIPError(.invalidArgument, description)
     }
   }
 }

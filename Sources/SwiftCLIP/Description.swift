@@ -10,11 +10,18 @@ extension CLIP {
       ("image", image.map(\.description) ?? .null),
       ("text", text.map(\.description) ?? .null),
       ("vocabulary", tokenizer.map { .number($0.vocabularySize) } ?? .null),
-      (
-        "weight_storage",
-        .object([("float16", .number(weightCounts.float16)), ("float32", .number(weightCounts.float32))])
-      ),
+      ("precision", .string("\(compute.precision)")),
+      ("weight_storage", weightCounts.description),
     ]).text
+  }
+}
+
+extension WeightCounts {
+  fileprivate var description: JSON {
+    .object([
+      ("float16", .number(float16)), ("float32", .number(float32)), ("bfloat16", .number(bfloat16)),
+      ("int8", .number(int8)),
+    ])
   }
 }
 

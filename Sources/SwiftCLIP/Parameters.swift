@@ -77,20 +77,26 @@ struct LayerNorm: Sendable {
 struct Linear: Sendable {
   let weights: PackedWeights
 
-  init(_ maps: [ONNXImport.Linear], named name: String, _ compute: Compute) throws(CLIPError) {
+  /// - Parameter precision: other than float32 for maps that are not sensitive to it.
+  init(
+    _ maps: [ONNXImport.Linear], named name: String, precision: Precision = .float32, _ compute: Compute
+  ) throws(CLIPError) {
     let inputs = maps.first?.weight.shape.first ?? 0
     let bias = try Linear.bias(maps, named: name, compute)
     weights = try Linear.withSources(maps.map(\.weight), []) { (sources) throws(CLIPError) in
       try converting { () throws(KernelError) in
-        unsafe try compute.pack(inputs: inputs, sources: sources, bias: bias?.pointer)
+        unsafe try compute.pack(
+          inputs: inputs, sources: sources, bias: bias?.pointer, precision: precision)
       }
     }
     for map in maps { map.weight.discard() }
     guard weights.isFinite else { throw notFinite(name) }
   }
 
-  init(_ map: ONNXImport.Linear, named name: String, _ compute: Compute) throws(CLIPError) {
-    try self.init([map], named: name, compute)
+  init(
+    _ map: ONNXImport.Linear, named name: String, precision: Precision = .float32, _ compute: Compute
+  ) throws(CLIPError) {
+    try self.init([map], named: name, precision: precision, compute)
   }
 
   func callAsFunction(

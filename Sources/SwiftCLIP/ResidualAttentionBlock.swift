@@ -104,9 +104,11 @@ struct MultiHeadAttention: Sendable {
   ) throws(CLIPError) {
     let keyValue = [block.key, block.value]
     projections = try Linear(
-      separateQuery ? keyValue : [block.query] + keyValue, named: "\(name).qkv", compute)
-    query = separateQuery ? try Linear(block.query, named: "\(name).q", compute) : nil
-    output = try Linear(block.output, named: "\(name).out", compute)
+      separateQuery ? keyValue : [block.query] + keyValue, named: "\(name).qkv", precision: compute.precision,
+      compute)
+    query =
+      separateQuery ? try Linear(block.query, named: "\(name).q", precision: compute.precision, compute) : nil
+    output = try Linear(block.output, named: "\(name).out", precision: compute.precision, compute)
     (heads, headWidth, scale, causal) = (block.heads, block.headWidth, block.scale, block.causal)
   }
 
@@ -165,8 +167,8 @@ struct MLP: Sendable {
   let down: Linear
 
   init(_ block: ONNXImport.ResidualAttentionBlock, named name: String, _ compute: Compute) throws(CLIPError) {
-    up = try Linear(block.up, named: "\(name).up", compute)
-    down = try Linear(block.down, named: "\(name).down", compute)
+    up = try Linear(block.up, named: "\(name).up", precision: compute.precision, compute)
+    down = try Linear(block.down, named: "\(name).down", precision: compute.precision, compute)
     switch block.activation {
     case .quickGELU: activation = .quickGELU
     case .gelu: activation = .gelu

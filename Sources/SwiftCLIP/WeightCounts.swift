@@ -4,20 +4,28 @@ import Kernels
 public struct WeightCounts: Sendable, Equatable {
   public var float16 = 0
   public var float32 = 0
+  public var bfloat16 = 0
+  public var int8 = 0
 
   static func + (a: WeightCounts, b: WeightCounts) -> WeightCounts {
-    WeightCounts(float16: a.float16 + b.float16, float32: a.float32 + b.float32)
+    WeightCounts(
+      float16: a.float16 + b.float16, float32: a.float32 + b.float32, bfloat16: a.bfloat16 + b.bfloat16,
+      int8: a.int8 + b.int8)
   }
 
-  init(float16: Int = 0, float32: Int = 0) {
+  init(float16: Int = 0, float32: Int = 0, bfloat16: Int = 0, int8: Int = 0) {
     self.float16 = float16
     self.float32 = float32
+    self.bfloat16 = bfloat16
+    self.int8 = int8
   }
 
   init(_ count: Int, _ storage: WeightStorage) {
     switch storage {
     case .float16: self.init(float16: count)
     case .float32: self.init(float32: count)
+    case .bfloat16: self.init(bfloat16: count)
+    case .int8: self.init(int8: count)
     }
   }
 

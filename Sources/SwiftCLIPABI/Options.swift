@@ -136,6 +136,10 @@ extension swiftclip_model_options: SizedOptions {
     }
     result.exactOrder = unsafe options.exact_order == 1
     result.threads = unsafe Int(options.threads)
+    result.precision = unsafe try choice(options.precision, "precision")
+    guard unsafe options.reserved == 0 else {
+      throw .argument("reserved must be 0. Call the init function first.")
+    }
     if unsafe options.instructions != SWIFTCLIP_INSTRUCTIONS_AUTO {
       guard let set = unsafe InstructionSet(rawValue: Int(options.instructions)) else {
         throw .argument(

@@ -37,7 +37,8 @@ struct Benchmark {
     let y = Matrix(2 * rows, loops.panelColumns, gap: 0)
     let zero = Matrix(1, loops.panelColumns, gap: 0) { _, _ in 0 }
     let task = ProductTask(
-      a: a.memory, aStride: depth, panels: b.memory, weightSize: MemoryLayout<Float>.size, ahead: b.memory,
+      a: a.memory, aStride: depth, panels: b.memory, weights: 0, rowScales: nil,
+      columnScales: nil, ahead: b.memory,
       partial: y.memory + rows * loops.panelColumns, widened: y.memory, rows: rows, inputs: depth,
       depth: depth,
       panelCount: 1, columns: loops.panelColumns,

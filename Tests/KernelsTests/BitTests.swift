@@ -13,10 +13,11 @@ struct BitTests {
     let gain, bias: [Float]
     let columns = 96
 
-    init(_ compute: Compute, rows: Int) throws {
+    init(_ compute: Compute, rows: Int, _ precision: Precision = .float32) throws {
       x = Matrix(rows, columns, seed: 1)
-      expand = try compute.pack(Matrix(columns, 500, seed: 2), bias: [Float](repeating: 0.1, count: 500))
-      project = try compute.pack(Matrix(500, columns, seed: 3, scale: 0.1))
+      expand = try compute.pack(
+        Matrix(columns, 500, seed: 2), bias: [Float](repeating: 0.1, count: 500), precision: precision)
+      project = try compute.pack(Matrix(500, columns, seed: 3, scale: 0.1), precision: precision)
       gain = (0..<columns).map { Float($0 % 7) }
       bias = (0..<columns).map { Float($0 % 5) }
     }
@@ -33,10 +34,12 @@ struct BitTests {
     }
   }
 
-  @Test("of a row do not depend on M, its position or the threads", arguments: InstructionSet.allCases)
-  func rowsAndThreads(_ set: InstructionSet) throws {
+  @Test(
+    "of a row do not depend on M, its position or the threads", arguments: InstructionSet.allCases,
+    [Precision.float32, .bfloat16, .int8])
+  func rowsAndThreads(_ set: InstructionSet, _ precision: Precision) throws {
     let one = try compute(set, threads: 1)
-    let block = try Block(one, rows: 40)
+    let block = try Block(one, rows: 40, precision)
     let reference = try block.run(one, 0..<40)
     for threads in [1, 2, 3, 5] {
       let compute = try compute(set, threads: threads)
@@ -50,10 +53,12 @@ struct BitTests {
     }
   }
 
-  @Test("do not depend on row blocks and turns", arguments: InstructionSet.allCases)
-  func manyRows(_ set: InstructionSet) throws {
+  @Test(
+    "do not depend on row blocks and turns", arguments: InstructionSet.allCases,
+    [Precision.float32, .bfloat16, .int8])
+  func manyRows(_ set: InstructionSet, _ precision: Precision) throws {
     let compute = try compute(set, threads: 3)
-    let w = try compute.pack(Matrix(3000, 50, seed: 2))
+    let w = try compute.pack(Matrix(3000, 50, seed: 2), precision: precision)
     let x = Matrix(900, 3000, seed: 1)
     let (all, alone) = (Matrix(900, 50), Matrix(1, 50))
     try compute.linear(x.view, w, into: all.view)

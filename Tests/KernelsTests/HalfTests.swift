@@ -23,7 +23,8 @@ struct HalfTests {
   ) {
     let halves = try compute(set, threads: threads)
     let floats = try Compute(
-      threads: threads, instructions: set, backend: .own, exactOrder: false, keepsHalves: false)
+      threads: threads, instructions: set, backend: .own, exactOrder: false, precision: .float32,
+      keepsHalves: false)
     return (halves, floats)
   }
 

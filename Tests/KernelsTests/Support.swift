@@ -64,13 +64,15 @@ func compute(
 
 extension Compute {
   /// Packs a matrix [inputs][outputs].
-  func pack(_ w: Matrix, bias: [Float]? = nil) throws -> PackedWeights {
+  func pack(_ w: Matrix, bias: [Float]? = nil, precision: Precision = .float32) throws -> PackedWeights {
     let source = WeightSource(
       base: UnsafeRawPointer(w.memory), type: .float32, inputStride: w.stride, outputStride: 1,
       outputs: w.columns)
-    guard let bias else { return try pack(inputs: w.rows, sources: [source], bias: nil) }
+    guard let bias else {
+      return try pack(inputs: w.rows, sources: [source], bias: nil, precision: precision)
+    }
     return try bias.withUnsafeBufferPointer {
-      try pack(inputs: w.rows, sources: [source], bias: $0.baseAddress)
+      try pack(inputs: w.rows, sources: [source], bias: $0.baseAddress, precision: precision)
     }
   }
 }

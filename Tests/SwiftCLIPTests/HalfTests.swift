@@ -38,6 +38,7 @@ import Testing
     #expect(floats.weightCounts == WeightCounts(float32: image + text + small))
     #expect(
       halves.description.hasSuffix(
-        "\"weight_storage\": {\"float16\": \(image + text), \"float32\": \(small)}}"))
+        "\"weight_storage\": {\"float16\": \(image + text), \"float32\": \(small), \"bfloat16\": 0, \"int8\": 0}}"
+      ))
   }
 }

@@ -574,18 +574,52 @@ static void opening(const char *folder) {
     CHECK(opened == unset);                                                     \
   } while (0)
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.struct_size = 0);
-  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.struct_size = sizeof options - 1);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.struct_size = offsetof(swiftclip_model_options, precision) - 1);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.threads = -1);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.threads = 1025);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.instructions = 4);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.backend = 2);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.exact_order = 2);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = 3);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = -1);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.reserved = 1);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = SWIFTCLIP_PRECISION_INT8;
+       options.backend = SWIFTCLIP_BACKEND_OPENBLAS);
   WITH(SWIFTCLIP_IO_ERROR, options.vocabulary = "no/such/merges.txt");
   swiftclip_preprocess_options preprocess;
   swiftclip_preprocess_options_init(&preprocess, sizeof preprocess);
   preprocess.image_size = SIZE / 2;
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.preprocess = &preprocess);
 #undef WITH
+
+  /* A struct of version 1.0, whatever follows it in the program's memory. */
+  swiftclip_model_options first;
+  swiftclip_model_options_init(&first, sizeof first);
+  CHECK(first.precision == SWIFTCLIP_PRECISION_FLOAT32 && first.reserved == 0);
+  first.struct_size = offsetof(swiftclip_model_options, precision);
+  CHECK(first.struct_size == 40);
+  first.precision = first.reserved = 77;
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_open(folder, &first, &opened));
+  swiftclip_model_free(opened);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_options_init(&first, first.struct_size));
+  CHECK(first.precision == 77 && first.reserved == 77);
+}
+
+/* A model of each precision says so. */
+static void precision(const char *folder) {
+  static const char *const names[] = {"\"precision\": \"float32\"", "\"precision\": \"bfloat16\"",
+                                      "\"precision\": \"int8\""};
+  for (int32_t value = SWIFTCLIP_PRECISION_FLOAT32; value <= SWIFTCLIP_PRECISION_INT8; value++) {
+    swiftclip_model_options options;
+    swiftclip_model_options_init(&options, sizeof options);
+    options.precision = value;
+    swiftclip_model *opened = NULL;
+    CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_open(folder, &options, &opened));
+    char json[4096];
+    CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_describe(opened, json, sizeof json, NULL));
+    CHECK(strstr(json, names[value]) != NULL);
+    swiftclip_model_free(opened);
+  }
 }
 
 static void description(void) {
@@ -716,6 +750,7 @@ int main(int argc, char **argv) {
   preprocess_option_ranges();
   limits();
   opening(argv[1]);
+  precision(argv[1]);
   CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_open(argv[1], NULL, &model));
   if (model == NULL) return check_result("conventions");
   getters();

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "KernelIntegers.h"
 #include "KernelTasks.h"
 
 /* ---- Processor ----------------------------------------------------------- */
@@ -37,7 +38,6 @@ static inline __attribute__((always_inline)) void platform_pause(void) {
 /* Swift's conversions of vectors are generic functions of the standard library:
  * one symbol for all modules, whatever each was compiled for. */
 #if defined(__F16C__)
-typedef float platform_float8 __attribute__((ext_vector_type(8)));
 typedef _Float16 platform_half8 __attribute__((ext_vector_type(8), aligned(2)));
 
 /* Eight halves as floats: vcvtph2ps. */
@@ -53,7 +53,6 @@ static inline __attribute__((always_inline)) void platform_narrow8(platform_floa
 #endif
 
 #if defined(__AVX512F__)
-typedef float platform_float16 __attribute__((ext_vector_type(16)));
 typedef _Float16 platform_half16 __attribute__((ext_vector_type(16), aligned(2)));
 
 static inline __attribute__((always_inline)) platform_float16 platform_widen16(const void *_Nonnull halves) {

@@ -17,12 +17,22 @@ typedef struct EpilogueTask {
   ptrdiff_t activation; /* 0 none, 1 QuickGELU, 2 exact GELU, 3 ReLU after the residual is added */
 } EpilogueTask;
 
+/* How packed weights are held. */
+enum {
+  WEIGHTS_FLOAT32,
+  WEIGHTS_FLOAT16, /* finite */
+  WEIGHTS_BFLOAT16,
+  WEIGHTS_INT8 /* k is a pair of inputs: two int8 of W, and in the place of a float two int16 of x */
+};
+
 /* A share of x·W: some rows of x with some panels of W. */
 typedef struct ProductTask {
   const float *_Nonnull a;       /* first row of x */
   ptrdiff_t aStride;
   const void *_Nonnull panels;   /* packed weights: [panel][k][column of panel] */
-  ptrdiff_t weightSize;          /* bytes of a packed weight: 4, a float, or 2, a finite half */
+  ptrdiff_t weights;             /* WEIGHTS_... */
+  const float *_Nullable rowScales;    /* for integers: what 1 stands for in each row of x, */
+  const float *_Nullable columnScales; /* and in each column of W, up to the panel's last */
   const void *_Nonnull ahead;    /* what is read after the last panel; only prefetched */
   float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
   float *_Nonnull widened;       /* scratch for a K block of halves widened: depth × panel width */

@@ -12,13 +12,17 @@ package enum Loops {
   package static func product(_ task: ProductTask) {
     let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
     // A K block has as many lines per k as a panel has per row; the tiles share them.
-    let aheadStep = (4 * tileColumns * task.weightSize + tiles - 1) / tiles
+    let size = size(task)
+    let aheadStep = (4 * tileColumns * size + tiles - 1) / tiles
     var k = 0
     repeat {
       let depth = min(task.depth, task.inputs - k)
       let isLast = k + depth >= task.inputs
       for panel in 0..<task.panelCount {
         let weights = block(panel, k, task)
+        if task.weights == WEIGHTS_BFLOAT16 {
+          widenUpperHalves(weights, into: task.widened, count: depth * tileColumns)
+        }
         let ahead = next(after: panel, k: k, depth: depth, isLast: isLast, task)
         // With a single K block no sum has to wait for the next one: a tile's room is enough.
         let sums = task.partial + (k == 0 && isLast ? 0 : panel * task.rows * tileColumns)
@@ -27,16 +31,9 @@ package enum Loops {
           let tile = TileTask(
             rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, c: c,
             stride: tileColumns, continues: k > 0,
-            ahead: ahead + first * depth * tileColumns * task.weightSize / task.rows, aheadStep: aheadStep)
-          if task.weightSize == MemoryLayout<Float>.size {
-            FloatPanel(weights).add(tile)
-          } else if !widensOnce || count == task.rows {
-            HalfPanel(weights).add(tile)
-          } else if first == 0 {
-            WideningPanel(weights, into: task.widened).add(tile)
-          } else {
-            FloatPanel(task.widened).add(tile)
-          }
+            ahead: ahead + first * depth * tileColumns * size / task.rows, aheadStep: aheadStep)
+          if isLast { prefetchOutputs(row: first, rows: count, panel: panel, task) }
+          sum(tile, weights, isFirst: first == 0, task)
           if isLast { finish(c, row: first, rows: count, panel: panel, task) }
         }
       }
@@ -44,10 +41,39 @@ package enum Loops {
     } while k < task.inputs
   }
 
+  /// Asks for the lines of y that a tile will write, most often the residual too, while it sums: they come from
+  /// farther caches than all that the tile reads.
+  @inline(__always)
+  private static func prefetchOutputs(row: Int, rows: Int, panel: Int, _ task: ProductTask) {
+    var y = task.epilogue.y + row * task.epilogue.yStride + panel * tileColumns
+    for _ in 0..<rows {
+      platform_prefetch(y)
+      if tileColumns > 16 { platform_prefetch(y + 16) }
+      y += task.epilogue.yStride
+    }
+  }
+
+  /// Bytes of the weights of one k and column.
+  @inline(__always)
+  private static func size(_ task: ProductTask) -> Int { task.weights == WEIGHTS_FLOAT32 ? 4 : 2 }
+
+  /// Sums a tile with the reader of its weights.
+  @inline(__always)
+  private static func sum(_ tile: TileTask, _ weights: UnsafeRawPointer, isFirst: Bool, _ task: ProductTask) {
+    switch task.weights {
+    case WEIGHTS_FLOAT32: FloatPanel(weights).add(tile)
+    case WEIGHTS_BFLOAT16: FloatPanel(task.widened).add(tile)
+    case WEIGHTS_INT8: IntegerPanel(weights).add(tile)
+    case _ where !widensOnce || tile.rows == task.rows: HalfPanel(weights).add(tile)
+    case _ where isFirst: WideningPanel(weights, into: task.widened).add(tile)
+    default: FloatPanel(task.widened).add(tile)
+    }
+  }
+
   /// Where the weights of a panel's K block lie.
   @inline(__always)
   private static func block(_ panel: Int, _ k: Int, _ task: ProductTask) -> UnsafeRawPointer {
-    task.panels + (panel * task.inputs + k) * tileColumns * task.weightSize
+    task.panels + (panel * task.inputs + k) * tileColumns * size(task)
   }
 
   /// Where the weights lie that are read after this panel's K block.
@@ -81,6 +107,9 @@ package enum Loops {
   ) {
     let column = panel * tileColumns
     let columns = min(tileColumns, task.columns - column)
+    if let rowScales = task.rowScales, let columnScales = task.columnScales {
+      scale(c, rows: rows, rowScales + row, columnScales + column)
+    }
     var epilogue = task.epilogue
     epilogue.bias += column
     epilogue.y += row * epilogue.yStride + column

@@ -3,85 +3,80 @@ import CPlatform
 /// The sums of a tile of the product: some rows, two vectors wide. A type for each number of rows, built from
 /// the type for one row less, so that every sum is a variable of its own and lives in a register.
 protocol TileRows {
+  associatedtype Numbers: Arithmetic
   static var count: Int { get }
   /// All sums zero.
   init()
   /// Sums that an earlier K block left at `c`.
   init(_ c: UnsafePointer<Float>, _ stride: Int)
   /// One k: each row's value of A, `step` apart, times the two vectors of B.
-  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector)
+  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Numbers.Factor, _ high: Numbers.Factor)
   func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
 }
 
-struct NoRows: TileRows {
+struct NoRows<Numbers: Arithmetic>: TileRows {
   @inline(__always) static var count: Int { 0 }
   @inline(__always) init() {}
   @inline(__always) init(_ c: UnsafePointer<Float>, _ stride: Int) {}
-  @inline(__always) func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector) {}
+  @inline(__always)
+  func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Numbers.Factor, _ high: Numbers.Factor) {}
   @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {}
 }
 
 struct AndRow<Rest: TileRows>: TileRows {
-  var low: Vector
-  var high: Vector
+  typealias Numbers = Rest.Numbers
+  var low: Numbers.Sum
+  var high: Numbers.Sum
   var rest: Rest
 
   @inline(__always) static var count: Int { Rest.count + 1 }
 
   @inline(__always)
   init() {
-    low = Vector()
-    high = Vector()
+    low = Numbers.zero
+    high = Numbers.zero
     rest = Rest()
   }
 
   @inline(__always)
   init(_ c: UnsafePointer<Float>, _ stride: Int) {
     rest = Rest(c, stride)
-    low = load(c + Rest.count * stride)
-    high = load(c + Rest.count * stride + lanes)
+    low = Numbers.sums(c + Rest.count * stride)
+    high = Numbers.sums(c + Rest.count * stride + lanes)
   }
 
   @inline(__always)
-  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Vector, _ high: Vector) {
+  mutating func add(_ a: UnsafePointer<Float>, _ step: Int, _ low: Numbers.Factor, _ high: Numbers.Factor) {
     rest.add(a, step, low, high)
     // By its number, not from the row before: a chain of additions would take as long as the arithmetic.
-    let value = Vector(repeating: a[Rest.count * step])
-    self.low = multiplyAdd(value, low, self.low)
-    self.high = multiplyAdd(value, high, self.high)
+    let value = Numbers.repeated(a + Rest.count * step)
+    self.low = Numbers.add(value, low, to: self.low)
+    self.high = Numbers.add(value, high, to: self.high)
   }
 
   @inline(__always)
   func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
     rest.store(c, stride)
-    Kernel.store(low, high, c + Rest.count * stride)
+    Numbers.store(low, c + Rest.count * stride)
+    Numbers.store(high, c + Rest.count * stride + lanes)
   }
 }
 
-enum Kernel {
-  @inline(__always)
-  static func store(_ low: Vector, _ high: Vector, _ c: UnsafeMutablePointer<Float>) {
-    let raw = UnsafeMutableRawPointer(c)
-    raw.storeBytes(of: low, as: Vector.self)
-    (raw + MemoryLayout<Vector>.stride).storeBytes(of: high, as: Vector.self)
-  }
-}
-
-typealias Rows1 = AndRow<NoRows>
-typealias Rows2 = AndRow<Rows1>
-typealias Rows3 = AndRow<Rows2>
-typealias Rows4 = AndRow<Rows3>
-typealias Rows5 = AndRow<Rows4>
-typealias Rows6 = AndRow<Rows5>
+typealias Rows1<N: Arithmetic> = AndRow<NoRows<N>>
+typealias Rows2<N: Arithmetic> = AndRow<Rows1<N>>
+typealias Rows3<N: Arithmetic> = AndRow<Rows2<N>>
+typealias Rows4<N: Arithmetic> = AndRow<Rows3<N>>
+typealias Rows5<N: Arithmetic> = AndRow<Rows4<N>>
+typealias Rows6<N: Arithmetic> = AndRow<Rows5<N>>
 #if AVX512
-  typealias Rows7 = AndRow<Rows6>
-  typealias Rows8 = AndRow<Rows7>
-  typealias Rows9 = AndRow<Rows8>
-  typealias Rows10 = AndRow<Rows9>
-  typealias Rows11 = AndRow<Rows10>
-  typealias Rows12 = AndRow<Rows11>
-  typealias Rows13 = AndRow<Rows12>
-  typealias Rows14 = AndRow<Rows13>
+  typealias Rows7<N: Arithmetic> = AndRow<Rows6<N>>
+  typealias Rows8<N: Arithmetic> = AndRow<Rows7<N>>
+  typealias Rows9<N: Arithmetic> = AndRow<Rows8<N>>
+  typealias Rows10<N: Arithmetic> = AndRow<Rows9<N>>
+  typealias Rows11<N: Arithmetic> = AndRow<Rows10<N>>
+  typealias Rows12<N: Arithmetic> = AndRow<Rows11<N>>
+  typealias Rows13<N: Arithmetic> = AndRow<Rows12<N>>
+  typealias Rows14<N: Arithmetic> = AndRow<Rows13<N>>
 #endif
 
 /// Rows of the largest tile: what the registers hold beside two vectors of B and one of A.
@@ -112,7 +107,8 @@ struct TileTask {
 /// Sums a tile in ascending order of k, each sum being one chain of multiply-adds. The number of rows changes
 /// nothing in the sum of a row.
 @inline(__always)
-private func sum<R: TileRows, B: PanelReader>(_: R.Type, _ tile: TileTask, _ b: B) {
+private func sum<R: TileRows, B: PanelReader>(_: R.Type, _ tile: TileTask, _ b: B)
+where R.Numbers == B.Numbers {
   let (c, step, rowStep) = (tile.c, tile.step, tile.rowStep)
   var sums = tile.continues ? R(c, tile.stride) : R()
   var a = tile.a
@@ -152,23 +148,23 @@ private func sum<R: TileRows, B: PanelReader>(_: R.Type, _ tile: TileTask, _ b: 
 @inline(__always)
 private func sum<B: PanelReader>(_ tile: TileTask, _ b: B) {
   switch tile.rows {
-  case 1: sum(Rows1.self, tile, b)
-  case 2: sum(Rows2.self, tile, b)
-  case 3: sum(Rows3.self, tile, b)
-  case 4: sum(Rows4.self, tile, b)
-  case 5: sum(Rows5.self, tile, b)
+  case 1: sum(Rows1<B.Numbers>.self, tile, b)
+  case 2: sum(Rows2<B.Numbers>.self, tile, b)
+  case 3: sum(Rows3<B.Numbers>.self, tile, b)
+  case 4: sum(Rows4<B.Numbers>.self, tile, b)
+  case 5: sum(Rows5<B.Numbers>.self, tile, b)
   #if AVX512
-    case 6: sum(Rows6.self, tile, b)
-    case 7: sum(Rows7.self, tile, b)
-    case 8: sum(Rows8.self, tile, b)
-    case 9: sum(Rows9.self, tile, b)
-    case 10: sum(Rows10.self, tile, b)
-    case 11: sum(Rows11.self, tile, b)
-    case 12: sum(Rows12.self, tile, b)
-    case 13: sum(Rows13.self, tile, b)
-    default: sum(Rows14.self, tile, b)
+    case 6: sum(Rows6<B.Numbers>.self, tile, b)
+    case 7: sum(Rows7<B.Numbers>.self, tile, b)
+    case 8: sum(Rows8<B.Numbers>.self, tile, b)
+    case 9: sum(Rows9<B.Numbers>.self, tile, b)
+    case 10: sum(Rows10<B.Numbers>.self, tile, b)
+    case 11: sum(Rows11<B.Numbers>.self, tile, b)
+    case 12: sum(Rows12<B.Numbers>.self, tile, b)
+    case 13: sum(Rows13<B.Numbers>.self, tile, b)
+    default: sum(Rows14<B.Numbers>.self, tile, b)
   #else
-    default: sum(Rows6.self, tile, b)
+    default: sum(Rows6<B.Numbers>.self, tile, b)
   #endif
   }
 }
@@ -184,5 +180,9 @@ extension HalfPanel {
 }
 
 extension WideningPanel {
+  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
+}
+
+extension IntegerPanel {
   @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
 }

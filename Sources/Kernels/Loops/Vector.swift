@@ -6,12 +6,15 @@
 #if AVX512
   package typealias Vector = SIMD16<Float>
   typealias Bits = SIMD16<Int32>
+  typealias Pairs = SIMD32<Int16>
 #elseif AVX2
   package typealias Vector = SIMD8<Float>
   typealias Bits = SIMD8<Int32>
+  typealias Pairs = SIMD16<Int16>
 #else
   package typealias Vector = SIMD4<Float>
   typealias Bits = SIMD4<Int32>
+  typealias Pairs = SIMD8<Int16>
 #endif
 
 /// Floats in a vector.

@@ -141,7 +141,7 @@ extension Loops {
   @inline(__always)
   private static func evaluateFilters<W: StoredPanel>(
     _: W.Type, _ task: WinogradProductTask, channel: Int, depth: Int, pointFloats: Int
-  ) {
+  ) where W.Numbers == FloatArithmetic {
     let tapFloats = task.channels * tileColumns
     var place = 0
     while place < depth * tileColumns {

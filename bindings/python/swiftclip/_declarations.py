@@ -18,6 +18,7 @@ CONVERTS = {"last": 0, "first": 1}
 JPEG_DECODINGS = {"full": 0, "scaled": 1}
 INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
 BACKENDS = {"own": 0, "openblas": 1}
+PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
 
 
 class Text(ctypes.Structure):
@@ -85,6 +86,8 @@ class ModelOptions(ctypes.Structure):
         ("exact_order", c_int32),
         ("vocabulary", c_char_p),
         ("preprocess", POINTER(PreprocessOptions)),
+        ("precision", c_int32),
+        ("reserved", c_int32),
     ]
 
 

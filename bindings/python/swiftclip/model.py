@@ -92,8 +92,9 @@ class Model:
 
     def describe(self) -> Dict[str, Any]:
         """What was recognised: "instructions", "backend", "threads", "embed_dim", "logit_scale", "image"
-        (a dict or None), "text" (a dict or None), "vocabulary" and, since 1.1, "weight_storage" ({"float16": n,
-        "float32": n}: how many parameters are held in which way)."""
+        (a dict or None), "text" (a dict or None), "vocabulary" and, since 1.1, "precision" and
+        "weight_storage" ({"float16": n, "float32": n, "bfloat16": n, "int8": n}: how many parameters are held in
+        which way)."""
         length = ctypes.c_size_t()
         library().swiftclip_model_describe(self._handle.value, None, 0, ctypes.byref(length))
         text = ctypes.create_string_buffer(length.value + 1)

@@ -19,13 +19,14 @@ def test_describe_names_what_was_recognised(model):
     described = model.describe()
     assert set(described) == {
         "instructions", "backend", "threads", "embed_dim", "logit_scale", "image", "text", "vocabulary",
-        "weight_storage",
+        "precision", "weight_storage",
     }
     assert described["embed_dim"] == 256
     assert described["threads"] == model.threads
     assert isinstance(described["image"], dict) and isinstance(described["text"], dict)
     # The matrices of this model are float16 numbers; its biases, gains and positions stay float32.
-    assert described["weight_storage"] == {"float16": 4083712, "float32": 39424}
+    assert described["precision"] == "float32"
+    assert described["weight_storage"] == {"float16": 4083712, "float32": 39424, "bfloat16": 0, "int8": 0}
 
 
 def test_image_embeddings(model, golden, paths):

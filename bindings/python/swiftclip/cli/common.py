@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
+from .._declarations import PRECISIONS
 from ..loading import load
 from ..model import Model
 from ..options import Preprocess
@@ -24,6 +25,12 @@ def add_model_arguments(command: argparse.ArgumentParser) -> None:
     group.add_argument("--textual", metavar="FILE", help="the text encoder, where it is a file of its own")
     group.add_argument("--vocabulary", metavar="FILE", help="merges.txt or bpe_simple_vocab_16e6.txt[.gz]")
     group.add_argument("--threads", type=_threads, default=0, metavar="N", help="0, the default: all allowed cores")
+    group.add_argument(
+        "--precision",
+        choices=tuple(PRECISIONS),
+        default="float32",
+        help="of the large products: exact, weights rounded to half the memory, or to 8 bits, which is faster",
+    )
     group.add_argument(
         "--instructions", choices=("auto", "portable", "avx2", "avx512"), default="auto", help=argparse.SUPPRESS
     )
@@ -55,6 +62,7 @@ def open_model(arguments: argparse.Namespace) -> Model:
         arguments.textual,
         arguments.vocabulary,
         arguments.threads,
+        arguments.precision,
         instructions=arguments.instructions,
         preprocess=Preprocess(alpha=arguments.alpha, orientation=arguments.orientation),
     )
