@@ -24,7 +24,8 @@ struct ProductPlan: Sendable {
     let largest = (w.panels + groups - 1) / groups
     // Each slot's sums start at a cache line.
     partialFloats = (min(rows, loops.blockRows) * largest * w.panelColumns + 15) / 16 * 16
-    widenedFloats = w.storage.size == 2 && w.storage != .int8 ? (depth * w.panelColumns + 15) / 16 * 16 : 0
+    widenedFloats =
+      w.storage == .float16 || w.storage == .bfloat16 ? (depth * w.panelColumns + 15) / 16 * 16 : 0
   }
 
   func rows(_ block: Int) -> Range<Int> {

@@ -119,7 +119,7 @@ private struct WinogradTurn: @unchecked Sendable {
       loops.winogradProduct(
         WinogradProductTask(
           values: values + share.lowerBound * x.channels, pointStride: plan.pointStride, tiles: share.count,
-          channels: x.channels, panel: w.address(panel: panel), weightSize: w.storage.size,
+          channels: x.channels, panel: w.address(panel: panel), weights: w.storage.code,
           depth: plan.depth, filters: slots + slot * plan.slotFloats,
           products: products + panel * plan.productFloats + share.lowerBound * w.panelColumns,
           productStride: plan.turnTiles * w.panelColumns))

@@ -57,7 +57,7 @@ typedef struct WinogradProductTask {
   const float *_Nonnull values; /* [point][tile][channel] */
   ptrdiff_t pointStride, tiles, channels;
   const void *_Nonnull panel;  /* [y][x][channel][column of panel] */
-  ptrdiff_t weightSize;
+  ptrdiff_t weights;           /* WEIGHTS_FLOAT32 or WEIGHTS_FLOAT16 */
   ptrdiff_t depth;             /* channels whose filters are evaluated at a time */
   float *_Nonnull filters;     /* scratch: winogradFilterFloats(depth) */
   float *_Nonnull products;    /* [point][tile][column of panel] */

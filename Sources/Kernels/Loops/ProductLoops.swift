@@ -12,7 +12,7 @@ package enum Loops {
   package static func product(_ task: ProductTask) {
     let tiles = max(1, (task.rows + tileRows - 1) / tileRows)
     // A K block has as many lines per k as a panel has per row; the tiles share them.
-    let size = size(task)
+    let size = weightSize(task.weights)
     let aheadStep = (4 * tileColumns * size + tiles - 1) / tiles
     var k = 0
     repeat {
@@ -55,7 +55,7 @@ package enum Loops {
 
   /// Bytes of the weights of one k and column.
   @inline(__always)
-  private static func size(_ task: ProductTask) -> Int { task.weights == WEIGHTS_FLOAT32 ? 4 : 2 }
+  static func weightSize(_ weights: Int) -> Int { weights == WEIGHTS_FLOAT32 ? 4 : 2 }
 
   /// Sums a tile with the reader of its weights.
   @inline(__always)
@@ -73,7 +73,7 @@ package enum Loops {
   /// Where the weights of a panel's K block lie.
   @inline(__always)
   private static func block(_ panel: Int, _ k: Int, _ task: ProductTask) -> UnsafeRawPointer {
-    task.panels + (panel * task.inputs + k) * tileColumns * size(task)
+    task.panels + (panel * task.inputs + k) * tileColumns * weightSize(task.weights)
   }
 
   /// Where the weights lie that are read after this panel's K block.

@@ -110,7 +110,7 @@ extension Loops {
     while channel < task.channels {
       let depth = min(task.depth, task.channels - channel)
       let pointFloats = depth * tileColumns + filterGap
-      if task.weightSize == MemoryLayout<Float>.size {
+      if task.weights == WEIGHTS_FLOAT32 {
         evaluateFilters(FloatPanel.self, task, channel: channel, depth: depth, pointFloats: pointFloats)
       } else {
         evaluateFilters(HalfPanel.self, task, channel: channel, depth: depth, pointFloats: pointFloats)
@@ -143,10 +143,11 @@ extension Loops {
     _: W.Type, _ task: WinogradProductTask, channel: Int, depth: Int, pointFloats: Int
   ) where W.Numbers == FloatArithmetic {
     let tapFloats = task.channels * tileColumns
+    let size = weightSize(task.weights)
     var place = 0
     while place < depth * tileColumns {
       @inline(__always) func tap(_ index: Int) -> Vector {
-        W(task.panel + (index * tapFloats + channel * tileColumns + place) * task.weightSize).vector(0)
+        W(task.panel + (index * tapFloats + channel * tileColumns + place) * size).vector(0)
       }
       // The columns of the filter at the points of y.
       @inline(__always) func column(_ x: Int) -> Six {
