@@ -35,6 +35,7 @@ let package = Package(
           "-static-stdlib", "-use-ld=lld",
           "-Xlinker", "--icf=all",
           "-Xlinker", "--gc-sections",
+          "-Xlinker", "\(Context.packageDirectory)/scripts/no_unwind.ld",
           "-Xlinker", "-s",
           "-Xlinker", "-soname=libswiftclip.so.1",
           "-Xlinker", "--version-script=\(Context.packageDirectory)/include/swiftclip.map",

@@ -31,6 +31,7 @@ package struct LoopTable: Sendable {
   let layerNorm: @Sendable (LayerNormTask) -> Void
   package let attention: @Sendable (AttentionTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
+  let gradients: GradientLoops
 
   /// The table of an instruction set, which the processor must support.
   package static func of(_ set: InstructionSet) -> LoopTable {
@@ -55,7 +56,8 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { Loops.layerNorm($0) },
     attention: { Loops.attention($0) },
-    attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) })
+    attentionScratch: { Loops.attentionScratch(keys: $0, width: $1) },
+    gradients: .portable)
 
   private static let avx2 = LoopTable(
     panelColumns: KernelsAVX2.Loops.panelColumns, tileRows: KernelsAVX2.Loops.rowsPerTile,
@@ -72,7 +74,8 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { KernelsAVX2.Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { KernelsAVX2.Loops.layerNorm($0) },
     attention: { KernelsAVX2.Loops.attention($0) },
-    attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) })
+    attentionScratch: { KernelsAVX2.Loops.attentionScratch(keys: $0, width: $1) },
+    gradients: .avx2)
 
   private static let avx512 = LoopTable(
     panelColumns: KernelsAVX512.Loops.panelColumns, tileRows: KernelsAVX512.Loops.rowsPerTile,
@@ -89,5 +92,6 @@ package struct LoopTable: Sendable {
     winogradFilterFloats: { KernelsAVX512.Loops.winogradFilterFloats(depth: $0) },
     layerNorm: { KernelsAVX512.Loops.layerNorm($0) },
     attention: { KernelsAVX512.Loops.attention($0) },
-    attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) })
+    attentionScratch: { KernelsAVX512.Loops.attentionScratch(keys: $0, width: $1) },
+    gradients: .avx512)
 }

@@ -135,7 +135,6 @@ extension Compute {
     inputs: Int, taps: Int, sources: [WeightSource], bias: UnsafePointer<Float>?, as storage: WeightStorage
   ) throws(KernelError) -> PackedWeights? {
     assert(taps > 0 && inputs % taps == 0)
-    let channels = inputs / taps
     var outputs = 0
     for source in sources {
       let (sum, overflow) = outputs.addingReportingOverflow(source.outputs)
@@ -152,10 +151,26 @@ extension Compute {
     if !areFinite(packed.bias.pointer, packed.bias.count) {
       packed.allFinite.store(false, ordering: .relaxed)
     }
+    fill(packed, sources, taps)
+    return packed.allFit.load(ordering: .relaxed) ? packed : nil
+  }
+
+  /// Packs other weights into the same memory, for training, where they change. Nobody may be reading it.
+  /// - Parameter bias: one number for each output, or nil.
+  package func repack(
+    _ packed: PackedWeights, taps: Int = 1, sources: [WeightSource], bias: UnsafePointer<Float>?
+  ) {
+    assert(packed.storage == .float32)
+    for output in 0..<packed.outputs { packed.bias.pointer[output] = bias?[output] ?? 0 }
+    fill(packed, sources, taps)
+  }
+
+  private func fill(_ packed: PackedWeights, _ sources: [WeightSource], _ taps: Int) {
+    let channels = packed.inputs / taps
     // Several panels at once read a row of the source in longer pieces.
     let group = max(1, 256 / packed.panelColumns)
     let loops = loops
-    if isPlain {
+    if blas != nil {
       // One panel: shared by channels.
       let pieces = (channels + 63) / 64
       pool.run(pieces) { piece, _ in
@@ -169,6 +184,5 @@ extension Compute {
         packed.fill(sources, panels: panels, taps, channels: 0..<channels, loops)
       }
     }
-    return packed.allFit.load(ordering: .relaxed) ? packed : nil
   }
 }

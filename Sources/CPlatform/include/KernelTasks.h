@@ -101,3 +101,58 @@ typedef struct LayerNormTask {
   const float *_Nonnull bias;
   float epsilon;
 } LayerNormTask;
+
+/* A share of the gradient of a linear map's weights, dW += dYᵀ·X, both packed in blocks of rows:
+ * [block][tile of outputs][row][output of tile] and [block][panel][row][column of panel]. */
+typedef struct GradientProductTask {
+  const float *_Nonnull a;
+  const float *_Nonnull b;
+  ptrdiff_t aBlockStride, bBlockStride; /* from one full block to the next */
+  ptrdiff_t rows, depth; /* all rows; rows of a full block */
+  ptrdiff_t firstTile, firstPanel; /* of the share */
+  ptrdiff_t outputs, columns; /* of the share */
+  float *_Nonnull c; /* dW at the share's first output and column */
+  ptrdiff_t cStride;
+  float *_Nonnull scratch; /* one tile */
+} GradientProductTask;
+
+/* Rows of the gradient of a LayerNorm. */
+typedef struct LayerNormGradientTask {
+  const float *_Nonnull x;
+  const float *_Nonnull dy;
+  float *_Nonnull dx; /* added to */
+  ptrdiff_t xStride, dyStride, dxStride, rows, columns;
+  const float *_Nonnull gain;
+  float epsilon;
+  float *_Nonnull dGain; /* written: sums over these rows */
+  float *_Nonnull dBias;
+} LayerNormGradientTask;
+
+/* The gradient of the attention of one sequence and one head. Keys lie below each other. */
+typedef struct AttentionGradientTask {
+  const float *_Nonnull q;
+  const float *_Nonnull k;
+  const float *_Nonnull v;
+  const float *_Nonnull dOut;
+  float *_Nonnull dq;
+  float *_Nonnull dk;
+  float *_Nonnull dv;
+  ptrdiff_t qStride, kvStride, dOutStride, dqStride, dkvStride;
+  ptrdiff_t queries, keys, width, visible; /* as in AttentionTask */
+  float scale;
+  float *_Nonnull scratch; /* attentionGradientScratch(keys, width) floats */
+} AttentionGradientTask;
+
+/* One step of AdamW for consecutive parameters. */
+typedef struct AdamWTask {
+  float *_Nonnull values;
+  const float *_Nonnull gradients;
+  float *_Nonnull momentum;  /* first moment */
+  float *_Nonnull variance; /* second moment */
+  ptrdiff_t count;
+  float beta1, beta2, epsilon;
+  float gradientScale;  /* what gradients are multiplied by first: clipping */
+  float stepSize;       /* learning rate / (1 - beta1^t) */
+  float varianceScale;  /* 1 / sqrt(1 - beta2^t) */
+  float decay;          /* what values are multiplied by: 1 - rate · weight decay */
+} AdamWTask;

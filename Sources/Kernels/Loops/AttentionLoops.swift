@@ -101,7 +101,7 @@ extension Loops {
   /// Turns scores into e^(scale·(score - greatest)) and returns their sums per lane. Lane j sees `visible` + j
   /// keys, at most `last`; what it does not see becomes 0.
   @inline(__always)
-  private static func softmax(
+  static func softmax(
     _ scores: UnsafeMutablePointer<Float>, scale: Float, visible: Int, last: Int
   ) -> (Vector, Vector) {
     var (low, high) = (Vector(repeating: -.infinity), Vector(repeating: -.infinity))
@@ -205,7 +205,7 @@ extension Loops {
 
   /// packed[k · panel width + row] = x[row · stride + k], and zero beyond the last row.
   @inline(__always)
-  private static func interleave(
+  static func interleave(
     _ x: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int,
     into packed: UnsafeMutablePointer<Float>
   ) {

@@ -1,0 +1,25 @@
+import Kernels
+
+/// What every layer needs on its way forward and back.
+final class TrainingPass {
+  let compute: Compute
+  let store: ParameterStore
+  /// Activations that the backward pass reads.
+  let tape = Arena()
+  /// What only one layer's forward or backward needs.
+  let scratch = Arena()
+  /// Whether BatchNorm takes its statistics from the batch, and counts them.
+  var isTraining = true
+
+  init(_ compute: Compute, _ store: ParameterStore) {
+    self.compute = compute
+    self.store = store
+  }
+
+  /// Runs `body` with scratch matrices that end with it.
+  func withScratch<R>(_ body: () throws(CLIPError) -> R) throws(CLIPError) -> R {
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    return try body()
+  }
+}
