@@ -73,7 +73,7 @@ extension Compute {
 }
 
 /// All windows of some pictures, as the rows of a matrix.
-private struct Windows: Sendable {
+struct Windows: Sendable {
   private let x: Pictures
   private let window: Window
   private let outputSide: Int

@@ -7,6 +7,7 @@
 
 #include "KernelIntegers.h"
 #include "KernelTasks.h"
+#include "ResNetTasks.h"
 
 /* ---- Processor ----------------------------------------------------------- */
 

@@ -7,8 +7,8 @@ import CPlatform
 /// The points are 0, ±√½, ±√2, ∞ along each axis: with them the error is about twice that of the plain sum
 /// (relative L2 6e-7 against 3e-7 at 64 channels), with the textbook's 0, ±1, ±2, ∞ over four times as large.
 extension Loops {
-  @inline(__always) private static var rootHalf: Float { 0.707_106_781 }
-  @inline(__always) private static var rootTwo: Float { 1.414_213_56 }
+  @inline(__always) static var rootHalf: Float { 0.707_106_781 }
+  @inline(__always) static var rootTwo: Float { 1.414_213_56 }
 
   /// Floats of scratch that `winogradInput` and `winogradOutput` need.
   package static var winogradScratch: Int { 40 * lanes }
@@ -69,7 +69,7 @@ extension Loops {
     }
   }
 
-  private typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
+  typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
 
   /// Six neighbours at the six points: coefficients of the product of all (x - p) but that of the point itself.
   /// Points of either sign share their even and odd parts.
@@ -88,7 +88,7 @@ extension Loops {
   }
 
   @inline(__always)
-  private static func storeSix(
+  static func storeSix(
     _ six: Six, _ target: UnsafeMutablePointer<Float>, step: Int, _ count: Int = lanes
   ) {
     store(six.0, target, count)
