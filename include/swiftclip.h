@@ -584,6 +584,158 @@ SWIFTCLIP_API swiftclip_status swiftclip_tokenizer_encode(
     const swiftclip_tokenizer *tokenizer, const swiftclip_text *texts, size_t count,
     uint32_t flags, int32_t *tokens, size_t capacity);
 
+/* ---- Training ------------------------------------------------------------------- */
+
+/* A CLIP that learns: parameters, their gradients, and the state of the optimiser. Not
+ * for several threads at once: a call on a trainer that another thread is inside of is
+ * INVALID_ARGUMENT. Deterministic: the same seed and batches give the same bits on any
+ * number of threads, and after a stop that was resumed. All of it since 1.1.0. */
+typedef struct swiftclip_trainer swiftclip_trainer;
+
+/* The sizes of a CLIP to be trained from scratch, in the terms of the paper's tables. */
+typedef struct swiftclip_architecture {
+  size_t struct_size;        /* sizeof(swiftclip_architecture) */
+  int32_t embed_dim;         /* of both towers' embeddings, 1...16384 */
+  int32_t image_size;        /* side of pictures in pixels; a multiple of vision_patch_size, or of 32 */
+  int32_t vision_layers[4];  /* Vision Transformer: its blocks, then three 0; Modified ResNet: blocks of
+                                each of the four stages */
+  int32_t vision_width;      /* channels of a token; of a ResNet, those after the stem */
+  int32_t vision_patch_size; /* side of a patch in pixels; 0: a Modified ResNet */
+  int32_t vision_heads;      /* 0: width / 64, of a ResNet 32 * width / 64 (of its attention pool) */
+  int32_t context_length;    /* tokens in a text, start and end included */
+  int32_t vocabulary_size;   /* token ids, start and end included */
+  int32_t text_width;
+  int32_t text_heads;        /* 0: text_width / 64 */
+  int32_t text_layers;
+  int32_t exact_gelu;        /* 0: QuickGELU, as in the official models; 1: exact GELU */
+} swiftclip_architecture;
+
+/* How a trainer updates parameters. */
+typedef struct swiftclip_trainer_options {
+  size_t struct_size;     /* set by the init function */
+  double learning_rate;   /* at its peak; 0...1e6. 5e-4 */
+  double weight_decay;    /* of AdamW, decoupled, on tensors of two or more dimensions only; 0...1e6. 0.2 */
+  double beta1, beta2;    /* of AdamW, 0 to below 1. 0.9, 0.98 (the paper: 0.999 for ResNets) */
+  double epsilon;         /* of AdamW, 0...1. 1e-6 */
+  double clip_norm;       /* longest gradient; 0: any. 0 */
+  int64_t warmup;         /* steps over which the rate rises linearly. 0 */
+  int64_t steps;          /* after which half a cosine has brought the rate to 0; 0: it stays. 0 */
+  int32_t accumulate;     /* pieces of a batch: memory holds the activations of one, which are computed twice;
+                             the loss contrasts the whole batch all the same. BatchNorm of a ResNet sees
+                             pieces. At least 1. 1 */
+  int32_t precision;      /* SWIFTCLIP_PRECISION_FLOAT32, the only one so far */
+  int32_t threads;        /* 1...1024; 0: the cores allowed to the process. 0 */
+  int32_t instructions;   /* SWIFTCLIP_INSTRUCTIONS_...; AUTO */
+  uint64_t seed;          /* of the initial values. 0 */
+  const char *const *freeze; /* prefixes of names of parameters that do not learn, such as "visual" (locked
+                                image tuning), "transformer.resblocks.0", "token_embedding". NULL */
+  size_t freeze_count;    /* 0 */
+} swiftclip_trainer_options;
+
+/* Fills `options` with the defaults above; `struct_size` is
+ * sizeof(swiftclip_trainer_options). Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_options_init(
+    swiftclip_trainer_options *options, size_t struct_size);
+
+/* Makes a model with the initial values of the official code.
+ *   vocabulary  path of the vocabulary file that is exported with the model; NULL: none
+ *   options     NULL: the defaults
+ *   trainer     out; free it with swiftclip_trainer_free
+ * Takes memory for 4 floats a parameter, and for the activations of a batch when steps are
+ * made. Errors: INVALID_ARGUMENT, IO_ERROR, UNSUPPORTED, OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_create(
+    const swiftclip_architecture *architecture, const char *vocabulary,
+    const swiftclip_trainer_options *options, swiftclip_trainer **trainer);
+
+/* Opens a checkpoint of swiftclip_trainer_save, to go on with the bits that training would
+ * have had without the stop.
+ *   options  NULL: those of the checkpoint. Else they replace them all
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA (damaged), OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_resume(
+    const char *path, const swiftclip_trainer_options *options, swiftclip_trainer **trainer);
+
+/* Frees a trainer. NULL and freed handles are ignored. */
+SWIFTCLIP_API void swiftclip_trainer_free(swiftclip_trainer *trainer);
+
+/* Sizes of the model, as of swiftclip_model_...; 0 for NULL or a freed handle. */
+SWIFTCLIP_API size_t swiftclip_trainer_embed_dim(const swiftclip_trainer *trainer);
+SWIFTCLIP_API size_t swiftclip_trainer_image_size(const swiftclip_trainer *trainer);
+SWIFTCLIP_API size_t swiftclip_trainer_context_length(const swiftclip_trainer *trainer);
+SWIFTCLIP_API size_t swiftclip_trainer_vocabulary_size(const swiftclip_trainer *trainer);
+/* Updates made so far. */
+SWIFTCLIP_API uint64_t swiftclip_trainer_steps_done(const swiftclip_trainer *trainer);
+/* Of the next update. */
+SWIFTCLIP_API double swiftclip_trainer_learning_rate(const swiftclip_trainer *trainer);
+/* The multiplier of cosines, 1...100: the exponential of the learned temperature. */
+SWIFTCLIP_API double swiftclip_trainer_logit_scale(const swiftclip_trainer *trainer);
+
+/* One update by a batch of pairs.
+ *   pixels  (count, 3, image_size, image_size), preprocessed
+ *   tokens  (count, context_length); the largest id of a text is its EOT, nothing after it is read
+ *   loss    out, before the update; may be NULL
+ * Text i belongs to picture i and to no other. A loss or gradient that is not finite is
+ * INVALID_DATA, and nothing is updated. Errors: INVALID_ARGUMENT, INVALID_DATA,
+ * OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_step(
+    swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count, double *loss);
+
+/* The loss of a batch as the exported model has it (BatchNorm by running statistics), without
+ * an update. Otherwise as swiftclip_trainer_step. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_evaluate(
+    swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count, double *loss);
+
+/* A step in its parts, for batches that are spread over processes. Each process
+ *   1. encodes its pairs,
+ *   2. gathers the embeddings of all, in one order (MPI_Allgather),
+ *   3. takes the way back: the loss is over all pairs, the gradient is this process's share,
+ *   4. adds up the gradients of all (MPI_Allreduce, sum) in place,
+ *   5. updates, all alike.
+ * BatchNorm of a ResNet sees the pairs of its process.
+ *
+ * swiftclip_trainer_encode: embeddings, not normalised, out, (count, embed_dim) each; `capacity`
+ * floats at each. `pixels` and `tokens` are read again by the way back and must stay until then. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_encode(
+    swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count,
+    float *images, float *texts, size_t capacity);
+
+/* The way back from embeddings (total, embed_dim) of all processes, of which those of this process's
+ * swiftclip_trainer_encode begin at row `first`. The loss is that over all pairs. Fills the
+ * gradients. Errors: INVALID_ARGUMENT (also without an encoded batch), INVALID_DATA, OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_backward(
+    swiftclip_trainer *trainer, const float *images, const float *texts, size_t total, size_t first,
+    double *loss);
+
+/* Gradients of all parameters, one after the other: `count` floats, owned by the trainer and valid
+ * until it is freed, to be read and changed between swiftclip_trainer_backward and _update. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_gradients(
+    swiftclip_trainer *trainer, float **gradients, size_t *count);
+
+/* One update of the optimiser with the gradients. Errors: INVALID_ARGUMENT, INVALID_DATA. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_update(swiftclip_trainer *trainer);
+
+/* A tensor of a trainer, named and shaped as in the official state dictionary. */
+typedef struct swiftclip_tensor {
+  const char *name;  /* valid until the trainer is freed */
+  float *values;     /* row-major; may be read and changed between calls; valid until the trainer is freed */
+  float *gradient;   /* NULL for what no gradient changes: running statistics of BatchNorm */
+  size_t count;      /* floats at values */
+  size_t rank;       /* dimensions, 0...4 */
+  size_t shape[4];   /* 1 beyond rank */
+  int32_t trained;   /* 0 if it is frozen, or learns by no gradient */
+  int32_t reserved;  /* 0 */
+} swiftclip_tensor;
+
+/* Number of tensors, parameters first in the order of the gradients; 0 for NULL or a freed handle. */
+SWIFTCLIP_API size_t swiftclip_trainer_tensor_count(const swiftclip_trainer *trainer);
+
+/* One of them. Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_tensor(
+    swiftclip_trainer *trainer, size_t index, swiftclip_tensor *tensor);
+
+/* Writes a checkpoint: under another name first, brought to the disk, then renamed, so that whatever
+ * happens, either the old or the new one is there and whole. Errors: INVALID_ARGUMENT, IO_ERROR. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_save(swiftclip_trainer *trainer, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -38,7 +38,8 @@ extension Compute {
           values: values + first, gradients: gradients + first, momentum: momentum + first,
           variance: variance + first, count: min(chunk, count - first), beta1: Float(step.beta1),
           beta2: Float(step.beta2), epsilon: Float(step.epsilon), gradientScale: Float(step.gradientScale),
-          stepSize: Float(step.learningRate / correction1), varianceScale: Float(1 / correction2.squareRoot()),
+          stepSize: Float(step.learningRate / correction1),
+          varianceScale: Float(1 / correction2.squareRoot()),
           decay: Float(1 - step.learningRate * step.weightDecay)))
     }
   }

@@ -7,14 +7,16 @@ struct GradientLoops: Sendable {
   let product: @Sendable (GradientProductTask) -> Void
   let packPanel:
     @Sendable (
-      UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, _ width: Int, UnsafeMutablePointer<Float>
+      UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, _ width: Int,
+      UnsafeMutablePointer<Float>
     ) -> Void
   let layerNorm: @Sendable (LayerNormGradientTask) -> Void
   let attention: @Sendable (AttentionGradientTask) -> Void
   let attentionScratch: @Sendable (_ keys: Int, _ width: Int) -> (Int, overflow: Bool)
   let activation:
     @Sendable (
-      UnsafePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, _ count: Int, _ isQuick: Bool
+      UnsafePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, _ count: Int,
+      _ isQuick: Bool
     ) -> Void
   let activate:
     @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, _ count: Int, _ isQuick: Bool) -> Void

@@ -239,4 +239,17 @@ extension CLIP {
       }
     }
   }
+
+  /// The bytes of a vocabulary file for a model that is trained, refused where its ids are not those of the model.
+  static func vocabularyBytes(_ path: String, for architecture: Architecture) throws(CLIPError) -> [UInt8] {
+    let vocabulary = try Vocabulary(path: path)
+    return try unsafe vocabulary.withBytes { (bytes) throws(CLIPError) in
+      _ = try converting { () throws(TokenizerError) in
+        unsafe try Tokenizer(
+          vocabulary: bytes, name: path, contextLength: architecture.contextLength,
+          vocabularySize: architecture.vocabularySize)
+      }
+      return unsafe Array(bytes)
+    }
+  }
 }

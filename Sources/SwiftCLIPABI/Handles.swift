@@ -8,6 +8,7 @@ enum Resource {
   case model(CLIP)
   case classifier(ZeroShotClassifier)
   case tokenizer(Tokenizer)
+  case trainer(SharedTrainer)
 }
 
 /// All live handles. A handle is a number that is never given twice, dressed as a pointer: so one that was
@@ -58,6 +59,11 @@ enum Handles {
       throw unsafe stale(handle, "tokenizer")
     }
     return tokenizer
+  }
+
+  static func trainer(_ handle: OpaquePointer?) throws(BoundaryError) -> SharedTrainer {
+    guard case .trainer(let trainer) = unsafe find(handle) else { throw unsafe stale(handle, "trainer") }
+    return trainer
   }
 
   private static func stale(_ handle: OpaquePointer?, _ kind: String) -> BoundaryError {

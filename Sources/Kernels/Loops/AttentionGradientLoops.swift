@@ -24,7 +24,8 @@ extension Loops {
     for panel in 0..<room.panels {
       let column = panel * tileColumns
       packPanel(
-        task.k + column, stride: task.kvStride, rows: task.keys, columns: min(tileColumns, task.width - column),
+        task.k + column, stride: task.kvStride, rows: task.keys,
+        columns: min(tileColumns, task.width - column),
         width: tileColumns, into: room.keys + panel * task.keys * tileColumns)
     }
     let count = task.keys * room.width
@@ -126,7 +127,8 @@ extension Loops {
             stride: room.width, continues: true, ahead: dOut, aheadStep: 0))
         FloatPanel(q).add(
           TileTask(
-            rows: keys, depth: count, a: room.ds + key * tileColumns, rowStep: tileColumns, c: room.dk + place,
+            rows: keys, depth: count, a: room.ds + key * tileColumns, rowStep: tileColumns,
+            c: room.dk + place,
             stride: room.width, continues: true, ahead: q, aheadStep: 0))
       }
       forEachTile(of: count) { row, rows in

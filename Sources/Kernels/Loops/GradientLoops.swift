@@ -22,7 +22,8 @@ extension Loops {
           if !isWhole { copy(c, task.cStride, to: task.scratch, tileColumns, rows, columns) }
           FloatPanel(weights).add(
             TileTask(
-              rows: rows, depth: depth, a: a + (task.firstTile + tile) * tileRows * depth, rowStep: 1, step: tileRows,
+              rows: rows, depth: depth, a: a + (task.firstTile + tile) * tileRows * depth, rowStep: 1,
+              step: tileRows,
               c: isWhole ? c : task.scratch, stride: isWhole ? task.cStride : tileColumns, continues: true,
               ahead: weights, aheadStep: 0))
           if !isWhole { copy(task.scratch, tileColumns, to: c, task.cStride, rows, columns) }
@@ -134,7 +135,8 @@ extension Loops {
   /// Of an activation's input `x` and the gradient of its output: the output again into `y`, and the gradient of
   /// the input in the place of that of the output.
   package static func activationGradient(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ dy: UnsafeMutablePointer<Float>, _ count: Int,
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ dy: UnsafeMutablePointer<Float>,
+    _ count: Int,
     isQuick: Bool
   ) {
     let one = Vector(repeating: 1)
@@ -171,7 +173,9 @@ extension Loops {
   }
 
   /// target += source.
-  package static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ count: Int) {
+  package static func add(
+    _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
     forEachVector(count) { i, n in store(load(target + i, n) + load(source + i, n), target + i, n) }
   }
 

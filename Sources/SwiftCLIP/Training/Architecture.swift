@@ -58,7 +58,9 @@ public struct Architecture: Sendable, Equatable {
   }
 
   private func divides(_ name: String, _ part: Int, _ whole: String, _ value: Int) throws(CLIPError) {
-    guard part > 0, value % part == 0 else { throw wrong("\(name) is \(part), which does not divide \(whole), \(value)") }
+    guard part > 0, value % part == 0 else {
+      throw wrong("\(name) is \(part), which does not divide \(whole), \(value)")
+    }
   }
 
   private func wrong(_ what: String) -> CLIPError {

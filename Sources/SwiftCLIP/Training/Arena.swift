@@ -6,6 +6,7 @@ import Kernels
 @safe final class Arena {
   struct Mark {
     fileprivate let block, used: Int
+    static let start = Mark(block: 0, used: 0)
   }
 
   private var blocks: [AlignedStorage] = []

@@ -91,7 +91,8 @@ struct ParameterLayout {
   /// Whole parts of a name only: "transformer.resblocks.1" is not a prefix of "transformer.resblocks.10".
   private func covers(_ prefix: String, _ name: String) -> Bool {
     guard name.hasPrefix(prefix) else { return false }
-    return name.utf8.count == prefix.utf8.count || name.utf8.dropFirst(prefix.utf8.count).first == UInt8(ascii: ".")
+    return name.utf8.count == prefix.utf8.count
+      || name.utf8.dropFirst(prefix.utf8.count).first == UInt8(ascii: ".")
   }
 
   func trains(_ parameter: Parameter) -> Bool {

@@ -14,7 +14,8 @@ final class TrainedLinear {
   private var generations = (forward: 0, backward: 0)
 
   init(
-    _ weight: Parameter, _ bias: Parameter?, inputs: Int, outputs: Int, firstRow: Int = 0, isTransposed: Bool = false
+    _ weight: Parameter, _ bias: Parameter?, inputs: Int, outputs: Int, firstRow: Int = 0,
+    isTransposed: Bool = false
   ) {
     (self.weight, self.bias, self.inputs, self.outputs) = (weight, bias, inputs, outputs)
     (self.firstRow, self.isTransposed) = (firstRow, isTransposed)

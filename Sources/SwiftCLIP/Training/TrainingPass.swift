@@ -8,8 +8,10 @@ final class TrainingPass {
   let tape = Arena()
   /// What only one layer's forward or backward needs.
   let scratch = Arena()
-  /// Whether BatchNorm takes its statistics from the batch, and counts them.
+  /// Whether BatchNorm takes its statistics from the batch.
   var isTraining = true
+  /// False while a piece is computed a second time: its statistics were counted the first time.
+  var countsStatistics = true
 
   init(_ compute: Compute, _ store: ParameterStore) {
     self.compute = compute

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any, Dict, Tuple
 
 TEXT_TRUNCATE = 1
@@ -91,6 +104,64 @@ class ModelOptions(ctypes.Structure):
     ]
 
 
+class Architecture(ctypes.Structure):
+    """swiftclip_architecture"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("embed_dim", c_int32),
+        ("image_size", c_int32),
+        ("vision_layers", c_int32 * 4),
+        ("vision_width", c_int32),
+        ("vision_patch_size", c_int32),
+        ("vision_heads", c_int32),
+        ("context_length", c_int32),
+        ("vocabulary_size", c_int32),
+        ("text_width", c_int32),
+        ("text_heads", c_int32),
+        ("text_layers", c_int32),
+        ("exact_gelu", c_int32),
+    ]
+
+
+class TrainerOptions(ctypes.Structure):
+    """swiftclip_trainer_options"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("learning_rate", c_double),
+        ("weight_decay", c_double),
+        ("beta1", c_double),
+        ("beta2", c_double),
+        ("epsilon", c_double),
+        ("clip_norm", c_double),
+        ("warmup", c_int64),
+        ("steps", c_int64),
+        ("accumulate", c_int32),
+        ("precision", c_int32),
+        ("threads", c_int32),
+        ("instructions", c_int32),
+        ("seed", c_uint64),
+        ("freeze", POINTER(c_char_p)),
+        ("freeze_count", c_size_t),
+    ]
+
+
+class Tensor(ctypes.Structure):
+    """swiftclip_tensor"""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("values", POINTER(c_float)),
+        ("gradient", POINTER(c_float)),
+        ("count", c_size_t),
+        ("rank", c_size_t),
+        ("shape", c_size_t * 4),
+        ("trained", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
 Progress = ctypes.CFUNCTYPE(c_int, c_void_p, c_size_t, c_size_t)
 BatchFunction = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(EmbeddedBatch))
 
@@ -153,4 +224,33 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_tokenizer_free": (None, (_HANDLE,)),
     "swiftclip_tokenizer_vocabulary_size": (c_size_t, (_HANDLE,)),
     "swiftclip_tokenizer_encode": (_STATUS, (_HANDLE, _TEXTS, c_size_t, c_uint32, _NUMBERS, c_size_t)),
+    "swiftclip_trainer_options_init": (_STATUS, (POINTER(TrainerOptions), c_size_t)),
+    "swiftclip_trainer_create": (
+        _STATUS,
+        (POINTER(Architecture), c_char_p, POINTER(TrainerOptions), _OUT_HANDLE),
+    ),
+    "swiftclip_trainer_resume": (_STATUS, (c_char_p, POINTER(TrainerOptions), _OUT_HANDLE)),
+    "swiftclip_trainer_free": (None, (_HANDLE,)),
+    "swiftclip_trainer_embed_dim": (c_size_t, (_HANDLE,)),
+    "swiftclip_trainer_image_size": (c_size_t, (_HANDLE,)),
+    "swiftclip_trainer_context_length": (c_size_t, (_HANDLE,)),
+    "swiftclip_trainer_vocabulary_size": (c_size_t, (_HANDLE,)),
+    "swiftclip_trainer_steps_done": (c_uint64, (_HANDLE,)),
+    "swiftclip_trainer_learning_rate": (c_double, (_HANDLE,)),
+    "swiftclip_trainer_logit_scale": (c_double, (_HANDLE,)),
+    "swiftclip_trainer_step": (_STATUS, (_HANDLE, _NUMBERS, _NUMBERS, c_size_t, POINTER(c_double))),
+    "swiftclip_trainer_evaluate": (_STATUS, (_HANDLE, _NUMBERS, _NUMBERS, c_size_t, POINTER(c_double))),
+    "swiftclip_trainer_encode": (
+        _STATUS,
+        (_HANDLE, _NUMBERS, _NUMBERS, c_size_t, _NUMBERS, _NUMBERS, c_size_t),
+    ),
+    "swiftclip_trainer_backward": (
+        _STATUS,
+        (_HANDLE, _NUMBERS, _NUMBERS, c_size_t, c_size_t, POINTER(c_double)),
+    ),
+    "swiftclip_trainer_gradients": (_STATUS, (_HANDLE, POINTER(POINTER(c_float)), POINTER(c_size_t))),
+    "swiftclip_trainer_update": (_STATUS, (_HANDLE,)),
+    "swiftclip_trainer_tensor_count": (c_size_t, (_HANDLE,)),
+    "swiftclip_trainer_tensor": (_STATUS, (_HANDLE, c_size_t, POINTER(Tensor))),
+    "swiftclip_trainer_save": (_STATUS, (_HANDLE, c_char_p)),
 }

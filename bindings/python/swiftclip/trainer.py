@@ -1,0 +1,251 @@
+"""Training a CLIP: the other half of the paper."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from ._declarations import Tensor
+from ._errors import bad_argument
+from ._handle import Handle
+from ._library import address, check, library
+from .texts import Texts
+from .tokenizer import Tokenizer
+from .training_options import architecture, trainer_options
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+class Trainer:
+    """A CLIP that learns from pairs of pictures and captions. Since 1.1.
+
+    config         a configuration in open_clip's terms (`training_options.architecture` shows one): a new model
+                   with the official initial values
+    learning_rate  at its peak; `warmup` steps lead up to it, and with `steps` half a cosine leads down to 0 after
+                   them; steps=None keeps it
+    weight_decay   of AdamW, decoupled, on tensors of two or more dimensions only
+    betas, eps     of AdamW; the paper takes (0.9, 0.98) and 1e-6 for Vision Transformers, (0.9, 0.999) and 1e-8
+                   for ResNets
+    clip_norm      longest gradient, or None
+    accumulate     pieces of a batch: memory holds the activations of one. The loss contrasts the whole batch
+    freeze         prefixes of official parameter names that do not learn: "visual" is locked image tuning
+    threads        0: all cores allowed to the process
+    seed           of the initial values
+    vocabulary     merges.txt or bpe_simple_vocab_16e6.txt[.gz]: lets `step` take str, and goes with the export
+
+    Deterministic: the same seed and batches give the same bits on any number of threads. Not for several threads
+    at once: a call during another is an InvalidArgumentError. Freed by `close`, at the end of a `with` block, or
+    with the last reference.
+
+    Raises InvalidArgumentError, FileError, InvalidDataError.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        learning_rate: float = 5e-4,
+        weight_decay: float = 0.2,
+        betas: Tuple[float, float] = (0.9, 0.98),
+        eps: float = 1e-6,
+        warmup: int = 0,
+        steps: Optional[int] = None,
+        clip_norm: Optional[float] = None,
+        accumulate: int = 1,
+        precision: str = "float32",
+        freeze: Union[str, Sequence[str]] = (),
+        threads: int = 0,
+        seed: int = 0,
+        *,
+        vocabulary: Optional[Path] = None,
+    ) -> None:
+        options = trainer_options(
+            learning_rate, weight_decay, betas, eps, warmup, steps, clip_norm, accumulate, precision, freeze, threads,
+            seed,
+        )
+        handle = ctypes.c_void_p()
+        path = None if vocabulary is None else os.fsencode(os.fspath(vocabulary))
+        check(
+            library().swiftclip_trainer_create(
+                ctypes.byref(architecture(config)), path, ctypes.byref(options), ctypes.byref(handle)
+            )
+        )
+        self._own(handle, vocabulary)
+
+    def _own(self, handle: ctypes.c_void_p, vocabulary: Optional[Path]) -> None:
+        assert handle.value is not None
+        self._handle = Handle(self, handle.value, library().swiftclip_trainer_free, "trainer")
+        self._tokenizer = None if vocabulary is None else Tokenizer(vocabulary, self.context_length)
+
+    @classmethod
+    def resume(cls, path: Path, *, vocabulary: Optional[Path] = None) -> "Trainer":
+        """Opens a checkpoint, to go on with the bits that training would have had without the stop.
+
+        Raises FileError, InvalidDataError (damaged).
+        """
+        trainer = cls.__new__(cls)
+        handle = ctypes.c_void_p()
+        check(library().swiftclip_trainer_resume(os.fsencode(os.fspath(path)), None, ctypes.byref(handle)))
+        trainer._own(handle, vocabulary)
+        return trainer
+
+    @property
+    def embed_dim(self) -> int:
+        """Numbers in an embedding."""
+        return int(library().swiftclip_trainer_embed_dim(self._handle.value))
+
+    @property
+    def image_size(self) -> int:
+        """Side of the pictures in pixels."""
+        return int(library().swiftclip_trainer_image_size(self._handle.value))
+
+    @property
+    def context_length(self) -> int:
+        """Tokens in a text."""
+        return int(library().swiftclip_trainer_context_length(self._handle.value))
+
+    @property
+    def steps_done(self) -> int:
+        """Updates made so far."""
+        return int(library().swiftclip_trainer_steps_done(self._handle.value))
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return float(library().swiftclip_trainer_learning_rate(self._handle.value))
+
+    @property
+    def logit_scale(self) -> float:
+        """The multiplier of cosines, 1...100."""
+        return float(library().swiftclip_trainer_logit_scale(self._handle.value))
+
+    def step(self, images: Any, texts: Union[Texts, np.ndarray]) -> float:
+        """One update by a batch of pairs, text i belonging to picture i alone.
+
+        images  float32 (N, 3, S, S), preprocessed
+        texts   a list of N str (then the trainer needs a vocabulary; too long is cut), or int32 (N, context_length)
+
+        Returns the loss before the update. Raises InvalidArgumentError; InvalidDataError if the loss or the gradient
+        is not finite: then nothing was updated.
+        """
+        pixels, tokens = self._batch(images, texts)
+        loss = ctypes.c_double()
+        check(
+            library().swiftclip_trainer_step(
+                self._handle.value, address(pixels), address(tokens), len(pixels), ctypes.byref(loss)
+            )
+        )
+        return loss.value
+
+    def evaluate(self, images: Any, texts: Union[Texts, np.ndarray]) -> float:
+        """The loss of a batch as the exported model has it (BatchNorm by running statistics), without an update."""
+        pixels, tokens = self._batch(images, texts)
+        loss = ctypes.c_double()
+        check(
+            library().swiftclip_trainer_evaluate(
+                self._handle.value, address(pixels), address(tokens), len(pixels), ctypes.byref(loss)
+            )
+        )
+        return loss.value
+
+    def encode(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        """The first half of a step that is spread over processes: embeddings float32 (N, D) of pictures and of texts,
+        not normalised, to be gathered from all. `backward` takes the second half."""
+        pixels, tokens = self._batch(images, texts)
+        results = [np.empty((len(pixels), self.embed_dim), np.float32) for _ in range(2)]
+        check(
+            library().swiftclip_trainer_encode(
+                self._handle.value,
+                address(pixels),
+                address(tokens),
+                len(pixels),
+                address(results[0]),
+                address(results[1]),
+                results[0].size,
+            )
+        )
+        self._encoded = (pixels, tokens)  # read again on the way back
+        return results[0], results[1]
+
+    def backward(self, images: np.ndarray, texts: np.ndarray, first: int = 0) -> float:
+        """The second half: from the embeddings float32 (total, D) of all processes, of which this one's begin at row
+        `first`, the loss over all pairs, and this process's share of its gradient in `gradients`."""
+        arrays = [np.ascontiguousarray(array, np.float32) for array in (images, texts)]
+        if arrays[0].shape != arrays[1].shape or arrays[0].ndim != 2 or arrays[0].shape[1] != self.embed_dim:
+            raise bad_argument(f"images and texts must both be (total, {self.embed_dim}).")
+        loss = ctypes.c_double()
+        check(
+            library().swiftclip_trainer_backward(
+                self._handle.value,
+                address(arrays[0]),
+                address(arrays[1]),
+                len(arrays[0]),
+                first,
+                ctypes.byref(loss),
+            )
+        )
+        return loss.value
+
+    def update(self) -> None:
+        """One update of the optimiser with what lies in `gradients`."""
+        check(library().swiftclip_trainer_update(self._handle.value))
+
+    @property
+    def gradients(self) -> np.ndarray:
+        """Gradients of all parameters, one float32 array over the trainer's own memory: to be added up over
+        processes in place. Valid while the trainer is open."""
+        pointer, count = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
+        check(
+            library().swiftclip_trainer_gradients(self._handle.value, ctypes.byref(pointer), ctypes.byref(count))
+        )
+        return np.ctypeslib.as_array(pointer, (count.value,))
+
+    def parameters(self) -> Dict[str, np.ndarray]:
+        """Parameters and running statistics by their official names, float32 arrays over the trainer's own memory:
+        they may be read and assigned to between calls. Valid while the trainer is open."""
+        return {name: values for name, values, _ in self._tensors()}
+
+    def parameter_gradients(self) -> Dict[str, np.ndarray]:
+        """The same for gradients, of what has one."""
+        return {name: gradient for name, _, gradient in self._tensors() if gradient is not None}
+
+    def _tensors(self) -> Iterator[Tuple[str, np.ndarray, Optional[np.ndarray]]]:
+        for index in range(library().swiftclip_trainer_tensor_count(self._handle.value)):
+            tensor = Tensor()
+            check(library().swiftclip_trainer_tensor(self._handle.value, index, ctypes.byref(tensor)))
+            shape = tuple(tensor.shape[: tensor.rank])
+            gradient = np.ctypeslib.as_array(tensor.gradient, shape) if tensor.gradient else None
+            yield tensor.name.decode(), np.ctypeslib.as_array(tensor.values, shape), gradient
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint, whole or not at all. Raises FileError."""
+        check(library().swiftclip_trainer_save(self._handle.value, os.fsencode(os.fspath(path))))
+
+    def _batch(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        size = self.image_size
+        pixels = np.ascontiguousarray(images, np.float32)
+        if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
+            raise bad_argument(f"images has the shape {pixels.shape}, and must be (N, 3, {size}, {size}).")
+        if isinstance(texts, np.ndarray):
+            tokens = np.ascontiguousarray(texts, np.int32)
+        elif self._tokenizer is None:
+            raise bad_argument("The trainer has no vocabulary, so texts must be tokens. Give it `vocabulary`.")
+        else:
+            tokens = self._tokenizer.encode(texts, truncate=True)
+        if tokens.shape != (len(pixels), self.context_length):
+            raise bad_argument(
+                f"texts has the shape {tokens.shape}, and must be ({len(pixels)}, {self.context_length})."
+            )
+        return pixels, tokens
+
+    def close(self) -> None:
+        """Frees the trainer. Later calls raise InvalidArgumentError; closing again does nothing."""
+        self._handle.close()
+
+    def __enter__(self) -> "Trainer":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
