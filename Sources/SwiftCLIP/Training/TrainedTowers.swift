@@ -15,8 +15,10 @@ struct TrainedTowers {
         &layout, embedDim: architecture.embedDim, imageSize: architecture.imageSize, layers: layers,
         width: width,
         patch: patch, heads: heads, quickGELU: architecture.quickGELU)
-    case .resNet:
-      fatalError()
+    case .resNet(let blocks, let width, let heads):
+      image = TrainedModifiedResNet(
+        &layout, embedDim: architecture.embedDim, imageSize: architecture.imageSize, blocks: blocks, width: width,
+        heads: heads)
     }
     text = TrainedTextTransformer(
       &layout, embedDim: architecture.embedDim, contextLength: architecture.contextLength,
