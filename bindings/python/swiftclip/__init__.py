@@ -39,6 +39,7 @@ from .model import Embedded, Model
 from .options import Preprocess
 from .pictures import preprocess
 from .tokenizer import Tokenizer
+from .trainer import Trainer
 from .verification import Agreement, Verification, verify
 
 __version__ = "1.0.0"
@@ -66,6 +67,7 @@ __all__ = [
     "TextTooLongError",
     "Tokenizer",
     "Tower",
+    "Trainer",
     "UnsupportedError",
     "Verification",
     "inspect",
