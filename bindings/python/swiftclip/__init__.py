@@ -41,7 +41,7 @@ from .pictures import preprocess
 from .tokenizer import Tokenizer
 from .verification import Agreement, Verification, verify
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = [
     "Agreement",

@@ -17,8 +17,10 @@ COMPILER = shutil.which("cc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler (apt-get install gcc)")
 
 
-def test_version():
-    assert swiftclip.version() == swiftclip.__version__ == "1.0.0"
+def test_every_version_is_the_same():
+    numbers = re.findall(r"^#define SWIFTCLIP_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)$", HEADER.read_text(), re.M)
+    newest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert swiftclip.version() == swiftclip.__version__ == ".".join(numbers) == newest[1]
 
 
 def test_every_function_of_the_header_is_declared():
