@@ -7,7 +7,7 @@ PYTHON ?= python3
 LIBRARY := .build/release/libswiftclip.so
 SWIFT_SOURCES := $(shell find Sources include -type f -not -name '*.hpp') Package.swift
 
-.PHONY: help demo test verify bench counters build install uninstall wheel clean
+.PHONY: help demo test verify bench counters build install uninstall wheel test-wheel clean
 
 help:
 	@echo 'make demo     build, then classify examples/pictures from C and from Python'
@@ -18,6 +18,7 @@ help:
 	@echo 'make build    only libswiftclip.so'
 	@echo 'make install  the library for C and C++ into PREFIX (/usr/local), LIBDIR, DESTDIR; make uninstall takes it away'
 	@echo 'make wheel    a Python wheel with the library and the codecs, and an sdist, in build/wheel'
+	@echo 'make test-wheel  the Python tests against that wheel in a fresh environment'
 	@echo 'make clean    remove everything that was made'
 
 build: $(LIBRARY)
@@ -62,6 +63,13 @@ install: $(LIBRARY)
 
 uninstall:
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall
+
+wheel: $(LIBRARY)
+	@PYTHON=$(PYTHON) scripts/wheel.sh $(LIBRARY)
+
+# A fresh environment, the checkout out of reach, and the whole Python suite against what `make wheel` made.
+test-wheel: wheel
+	@PYTHON=$(PYTHON) scripts/test_wheel.sh
 
 clean:
 	rm -rf .build .build-counters build .venv .venv-torch
