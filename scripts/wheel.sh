@@ -26,6 +26,9 @@ find $work/source/swiftclip \( -name __pycache__ -o -name libswiftclip.so -o -na
 cp -r Package.swift Sources LICENSE $work/source/native/
 cp include/* $work/source/native/include/
 cp -r models/pocket $work/source/native/models/
+# SwiftPM wants the sources of every target that Package.swift names, those of the tests too.
+find Tests -name '*.swift' -exec cp --parents {} $work/source/native/ \;
+if command -v swift >/dev/null; then swift package --package-path $work/source/native describe >/dev/null; fi
 cp licenses/* $work/source/licenses/
 printf '[metadata]\nlicense_files =\n  LICENSE\n  licenses/*\n' >$work/source/setup.cfg
 
