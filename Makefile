@@ -5,9 +5,9 @@
 
 PYTHON ?= python3
 LIBRARY := .build/release/libswiftclip.so
-SWIFT_SOURCES := $(shell find Sources include -type f) Package.swift
+SWIFT_SOURCES := $(shell find Sources include -type f -not -name '*.hpp') Package.swift
 
-.PHONY: help demo test verify bench counters build clean
+.PHONY: help demo test verify bench counters build install uninstall wheel test-wheel clean
 
 help:
 	@echo 'make demo     build, then classify examples/pictures from C and from Python'
@@ -16,6 +16,9 @@ help:
 	@echo 'make bench    side by side with onnxruntime, OpenVINO and PyTorch; docs/benchmarks.md, ARGS=--help'
 	@echo 'make counters a library that counts where its time goes, for ARGS="--work stages"'
 	@echo 'make build    only libswiftclip.so'
+	@echo 'make install  the library for C and C++ into PREFIX (/usr/local), LIBDIR, DESTDIR; make uninstall takes it away'
+	@echo 'make wheel    a Python wheel with the library and the codecs, and an sdist, in build/wheel'
+	@echo 'make test-wheel  the Python tests against that wheel in a fresh environment'
 	@echo 'make clean    remove everything that was made'
 
 build: $(LIBRARY)
@@ -54,6 +57,19 @@ bench: $(LIBRARY) $(if $(BENCH_PYTHON),,.venv-torch/ready.stamp)
 # The same library with counters of time by stage, for `make bench ARGS="--work stages"`.
 counters: build/packages.stamp
 	SWIFTCLIP_COUNTERS=1 swift build -c release --product swiftclip --scratch-path .build-counters
+
+install: $(LIBRARY)
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' scripts/install.sh install
+
+uninstall:
+	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall
+
+wheel: $(LIBRARY)
+	@PYTHON=$(PYTHON) scripts/wheel.sh $(LIBRARY)
+
+# A fresh environment, the checkout out of reach, and the whole Python suite against what `make wheel` made.
+test-wheel: wheel
+	@PYTHON=$(PYTHON) scripts/test_wheel.sh
 
 clean:
 	rm -rf .build .build-counters build .venv .venv-torch

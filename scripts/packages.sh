@@ -7,6 +7,8 @@ packages=(
   libjpeg62-turbo-dev libpng-dev libwebp-dev        # the codecs
   libopenblas-dev                                   # second backend, reference of the kernel tests
   libonnx-dev libprotobuf-dev                       # reference of the ONNX reader's tests
+  pkg-config cmake                                  # tests of an installed library
+  abigail-tools                                     # tells what a change does to compiled programs
   python3-dev python3-venv                          # bindings, extension test
   qemu-user                                         # proves that no wrong instruction is executed
 )

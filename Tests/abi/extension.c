@@ -73,4 +73,8 @@ static struct PyModuleDef definition = {
     NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit_swiftclip_extension(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit_swiftclip_extension(void) {
+  PyObject *module = PyModule_Create(&definition);
+  if (module != NULL && PyModule_AddIntConstant(module, "header_version", SWIFTCLIP_VERSION_NUMBER)) Py_CLEAR(module);
+  return module;
+}

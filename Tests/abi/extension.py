@@ -27,7 +27,7 @@ def main(folder, model_path, pictures):
     sys.path.insert(0, folder)
     import swiftclip_extension as extension
 
-    check(extension.version() == 10000, "the version is 1.0.0")
+    check(extension.version() == extension.header_version, "the library is of the header's version")
     data = Path(pictures, "penguin.png").read_bytes()
     model = extension.open(model_path)
     first = extension.encode(model, data)

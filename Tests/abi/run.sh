@@ -46,6 +46,8 @@ compile() { # output, command...
   done
   compile plusplus $cxx -std=c++17 -O1 -g $warnings "$here/plusplus.cpp" $link &&
     "$work/plusplus" "$model" "$pictures"
+  sh "$here/cplusplus.sh" "$root" "$work"
+  sh "$here/installed.sh" "$root" "$build/libswiftclip.so"
   compile swiftclip_extension.so $cc -std=c11 -O1 -shared -fPIC -Wall -Wextra -Werror "$here/extension.c" \
     "-I$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')" $link &&
     "$python" "$here/extension.py" "$work" "$model" "$pictures"
@@ -69,7 +71,7 @@ compile() { # output, command...
 
 awk '/^[a-z_]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; seen[$1] }
   END {
-    split("headers: symbols: conventions: threads: fork: plusplus: extension: quickstart: classify_dlopen: processors:", all, " ")
+    split("headers: symbols: conventions: threads: fork: plusplus: hpp: cplusplus: installed: extension: quickstart: classify_dlopen: processors:", all, " ")
     for (i in all) if (!(all[i] in seen)) { print "run.sh: no result of " all[i]; failed++ }
     printf "%d passed, %d failed\n", passed, failed
     exit failed > 0

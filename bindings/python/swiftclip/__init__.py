@@ -42,7 +42,7 @@ from .tokenizer import Tokenizer
 from .trainer import Trainer
 from .verification import Agreement, Verification, verify
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 
 __all__ = [
     "Agreement",

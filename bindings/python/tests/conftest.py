@@ -18,6 +18,10 @@ ROOT = Path(__file__).resolve().parents[3]
 POCKET = ROOT / "models" / "pocket"
 PICTURES = ROOT / "examples" / "pictures"
 PACKAGE = ROOT / "bindings" / "python"
+IN_CHECKOUT = (PACKAGE / "swiftclip" / "__init__.py").is_file()
+"""Whether the package is tested in its checkout. If not, an installed one is, with a copy of the tests."""
+
+needs_checkout = pytest.mark.skipif(not IN_CHECKOUT, reason="it is about a checkout, and an installed package is tested")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,7 +66,9 @@ def relative_errors(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 def run_python(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Runs another Python that finds this package, and returns what came of it."""
-    environment = dict(os.environ, PYTHONPATH=str(PACKAGE), **options.pop("env", {}))
+    environment = dict(os.environ, **options.pop("env", {}))
+    if IN_CHECKOUT:
+        environment["PYTHONPATH"] = str(PACKAGE)
     return subprocess.run(
         [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=300, **options
     )

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from conftest import PICTURES, ROOT, run_python
 
+import swiftclip
+
 
 def cli(*arguments, **options):
     return run_python("-m", "swiftclip", *map(str, arguments), **options)
@@ -135,7 +137,7 @@ def test_help_and_version():
     for arguments in (("--help",), ("classify", "--help"), ("embed", "--help"), ("export", "--help")):
         ran = cli(*arguments)
         assert ran.returncode == 0 and "usage" in ran.stdout
-    assert cli("--version").stdout == "swiftclip 1.0.0\n"
+    assert cli("--version").stdout == f"swiftclip {swiftclip.__version__}\n"
 
 
 def test_labels_from_stdin(penguin):

@@ -11,6 +11,7 @@ import pytest
 from conftest import POCKET, ROOT, run_python
 
 import swiftclip
+from swiftclip import _places
 from swiftclip.verification import LIMITS
 
 FIXTURES = ROOT / "Tests" / "fixtures" / "onnx"
@@ -18,7 +19,7 @@ FIXTURES = ROOT / "Tests" / "fixtures" / "onnx"
 
 def test_the_default_model():
     found = swiftclip.inspect()
-    assert found == swiftclip.inspect(POCKET) and found.architecture is None and found.embed_dim == 256
+    assert found == swiftclip.inspect(_places.default_model()) and found.architecture is None and found.embed_dim == 256
     assert found.logit_scale == pytest.approx(23.073202)
     image, text = found.image, found.text
     assert (image.kind, image.image_size, image.patch_size) == ("VisionTransformer", 64, 8)

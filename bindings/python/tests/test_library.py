@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import PACKAGE, ROOT, run_python
+from conftest import PACKAGE, ROOT, needs_checkout, run_python
 
 import swiftclip
 from swiftclip import _declarations, _errors, _library, _places
@@ -17,8 +17,10 @@ COMPILER = shutil.which("cc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler (apt-get install gcc)")
 
 
-def test_version():
-    assert swiftclip.version() == swiftclip.__version__ == "1.0.0"
+def test_every_version_is_the_same():
+    numbers = re.findall(r"^#define SWIFTCLIP_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)$", HEADER.read_text(), re.M)
+    newest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert swiftclip.version() == swiftclip.__version__ == ".".join(numbers) == newest[1]
 
 
 def test_every_function_of_the_header_is_declared():
@@ -119,6 +121,7 @@ def test_what_is_no_library_is_refused(tmp_path):
         _library.open_library(path)
 
 
+@needs_checkout
 def test_order_of_the_search(monkeypatch, tmp_path):
     monkeypatch.setenv("SWIFTCLIP_LIBRARY", str(tmp_path / "named.so"))
     places = [str(path) for path, _ in _places.library_candidates()]
@@ -142,6 +145,7 @@ def test_a_missing_library_is_a_sentence(monkeypatch, tmp_path):
         _places.default_model()
 
 
+@needs_checkout
 def test_an_installed_package_needs_no_checkout(tmp_path):
     pytest.importorskip("setuptools", reason="setuptools is not installed")
     built = run_python(

@@ -1,0 +1,476 @@
+/* swiftclip.h - CLIP (Contrastive Language-Image Pre-training) behind a C ABI.
+ *
+ * swiftclip turns pictures and captions into embeddings of one space, so that
+ * their cosine says how well they fit (Radford et al., 2021, "Learning
+ * Transferable Visual Models From Natural Language Supervision"). It reads the
+ * official weights from ONNX files and does everything around them:
+ * decoding, the official resize and crop, tokenizing, zero-shot classification.
+ *
+ * A complete program (examples/c/quickstart.c):
+ *
+ *   #include <stdio.h>
+ *   #include <swiftclip.h>
+ *
+ *   int main(int argc, char **argv) {
+ *     swiftclip_model *model = NULL;
+ *     swiftclip_classifier *classifier = NULL;
+ *     swiftclip_text labels[] = {{"a penguin", 9}, {"a pear", 6}, {"a house", 7}};
+ *     swiftclip_text templates[] = {{"a drawing of {}", 15}};
+ *     swiftclip_picture picture = {.path = argc > 1 ? argv[1] : "examples/pictures/penguin.png"};
+ *     float embedding[256], probabilities[3];
+ *     if (swiftclip_model_open("models/pocket", NULL, &model) ||
+ *         swiftclip_classifier_create(model, labels, 3, templates, 1, NULL, NULL, &classifier) ||
+ *         swiftclip_encode_pictures(model, &picture, 1, embedding, 256, NULL, NULL) ||
+ *         swiftclip_classifier_probabilities(classifier, embedding, 1, probabilities, 3))
+ *       return fprintf(stderr, "%s\n", swiftclip_last_error()), 1;
+ *     for (int i = 0; i < 3; i++)
+ *       printf("%5.1f %%  %s\n", 100 * probabilities[i], labels[i].data);
+ *     swiftclip_classifier_free(classifier);
+ *     swiftclip_model_free(model);
+ *   }
+ *
+ * What is API: the names declared here, the values given here and what the
+ * comments promise. Nothing else: not the wording of messages, not the layout of
+ * the JSON beyond the keys named, not the size of the library's structs inside.
+ *
+ * Conventions, stated once:
+ *   - A function that can fail returns a swiftclip_status; 0 is success. After a
+ *     failure swiftclip_last_error() says on the same thread what was wrong, where,
+ *     and what to do. Outputs are written only on success.
+ *   - The caller allocates numeric results and passes their capacity, counted in
+ *     elements (floats or ints), never in bytes. A capacity that is too small is
+ *     SWIFTCLIP_BUFFER_TOO_SMALL; one that is larger than needed is fine.
+ *   - The library allocates handles. Each has a _free function that accepts NULL.
+ *     A handle that was already freed, or never existed, is recognised: it answers
+ *     SWIFTCLIP_INVALID_ARGUMENT, and freeing it again does nothing.
+ *   - Inputs are borrowed for the length of the call and never changed.
+ *   - Strings are UTF-8. Where a text may hold a NUL byte its length is explicit.
+ *   - Arrays are dense and row-major; the last index varies fastest.
+ *   - Every function may be called from any thread. Handles are immutable: any
+ *     number of threads may use one at the same time. Freeing a handle while
+ *     another thread is inside a call with it is safe: that call finishes first.
+ *   - A child made by fork() may use handles opened before the fork.
+ *   - No environment variable, locale or floating-point mode changes a result, and
+ *     none is changed. No thread of the library outlives its last handle.
+ *   - The same input gives the same bits, whatever else is in the batch, at which
+ *     position it stands and how many threads compute it, on one instruction set.
+ *   - Small allocations inside the Swift runtime cannot be answered when memory
+ *     runs out; every large one (weights, activations, pictures) gives
+ *     SWIFTCLIP_OUT_OF_MEMORY.
+ *
+ * Since version 1.0 unless said otherwise. */
+
+#ifndef SWIFTCLIP_H
+#define SWIFTCLIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SWIFTCLIP_API __attribute__((visibility("default")))
+#else
+#define SWIFTCLIP_API
+#endif
+
+/* ---- Version and errors -------------------------------------------------- */
+
+/* The version of this header, as major * 10000 + minor * 100 + patch. */
+#define SWIFTCLIP_VERSION_MAJOR 1
+#define SWIFTCLIP_VERSION_MINOR 0
+#define SWIFTCLIP_VERSION_PATCH 0
+#define SWIFTCLIP_VERSION_NUMBER \
+  (SWIFTCLIP_VERSION_MAJOR * 10000 + SWIFTCLIP_VERSION_MINOR * 100 + SWIFTCLIP_VERSION_PATCH)
+
+/* How a call ended. Values are never renumbered; new ones may be added. */
+typedef enum swiftclip_status {
+  SWIFTCLIP_OK = 0,
+  SWIFTCLIP_INVALID_ARGUMENT = 1, /* NULL, negative, out of range, or a freed handle */
+  SWIFTCLIP_IO_ERROR = 2,         /* a file is missing or cannot be read */
+  SWIFTCLIP_INVALID_DATA = 3,     /* a file, picture or text is damaged or malformed */
+  SWIFTCLIP_UNSUPPORTED = 4,      /* well-formed, but nothing this library understands */
+  SWIFTCLIP_TEXT_TOO_LONG = 5,    /* a text needs more tokens than the context has */
+  SWIFTCLIP_LIMIT_EXCEEDED = 6,   /* larger than a limit of the options allows */
+  SWIFTCLIP_OUT_OF_MEMORY = 7,
+  SWIFTCLIP_CANCELLED = 8,        /* a progress callback asked to stop */
+  SWIFTCLIP_BUFFER_TOO_SMALL = 9, /* the capacity given is below what the result needs */
+  SWIFTCLIP_MISSING_PART = 10,    /* the model has no such tower, or no vocabulary */
+  SWIFTCLIP_INTERNAL_ERROR = 11   /* a defect of swiftclip: please report it */
+} swiftclip_status;
+
+/* The version of the library that is loaded, numbered like
+ * SWIFTCLIP_VERSION_NUMBER. Cannot fail. */
+SWIFTCLIP_API uint32_t swiftclip_version(void);
+
+/* The name of a status, for logs, such as "TEXT_TOO_LONG"; "UNKNOWN" for a value
+ * outside the enumeration. Static, never NULL. Cannot fail. */
+SWIFTCLIP_API const char *swiftclip_status_name(swiftclip_status status);
+
+/* What went wrong in the last call that failed on this thread: what, where, and
+ * what to do about it, in one or two sentences. Never NULL; "" before the first
+ * failure. Owned by the library and valid until the next failure on this thread.
+ * A call that succeeds leaves it as it was. */
+SWIFTCLIP_API const char *swiftclip_last_error(void);
+
+/* ---- Types that inputs are made of --------------------------------------- */
+
+/* A text: `length` bytes of UTF-8 at `data`, which may hold NUL bytes and need not
+ * end in one. `data` may be NULL when `length` is 0. */
+typedef struct swiftclip_text {
+  const char *data;
+  size_t length;
+} swiftclip_text;
+
+/* How the pixels of a swiftclip_picture are stored. 8 bits a channel, channels
+ * interleaved, rows from top to bottom. */
+enum {
+  SWIFTCLIP_FORMAT_ENCODED = 0, /* a JPEG, PNG or WebP file or its bytes */
+  SWIFTCLIP_FORMAT_GRAY = 1,    /* 1 byte a pixel */
+  SWIFTCLIP_FORMAT_GRAY_ALPHA = 2, /* 2 bytes a pixel, alpha not premultiplied */
+  SWIFTCLIP_FORMAT_RGB = 3,     /* 3 bytes a pixel */
+  SWIFTCLIP_FORMAT_RGBA = 4     /* 4 bytes a pixel, alpha not premultiplied */
+};
+
+/* A picture, in one of three forms; set every member that is not named to 0:
+ *   a file            path
+ *   an encoded file   data, size (bytes)
+ *   raw pixels        data, size (bytes), format, width, height, stride
+ * `stride` is the distance in bytes from one row to the next, or 0 for rows without
+ * a gap; at least width * bytes-a-pixel otherwise. `size` must cover the last row. */
+typedef struct swiftclip_picture {
+  const char *path;   /* file name, NUL-terminated; NULL unless it is a file */
+  const void *data;   /* encoded bytes or raw pixels; NULL if path is set */
+  size_t size;        /* bytes at data */
+  int32_t format;     /* SWIFTCLIP_FORMAT_...; 0 unless raw pixels */
+  int32_t width;      /* pixels; 0 unless raw pixels */
+  int32_t height;     /* pixels; 0 unless raw pixels */
+  size_t stride;      /* bytes from row to row; 0: no gap */
+  uint64_t reserved;  /* 0 */
+} swiftclip_picture;
+
+/* Called between pieces of long work, on the thread that made the call, with how
+ * many of `total` items are done. Returning non-zero cancels: the call then returns
+ * SWIFTCLIP_CANCELLED with its outputs untouched. Must not call longjmp or throw. */
+typedef int (*swiftclip_progress)(void *context, size_t done, size_t total);
+
+/* Flags for the functions that take text. */
+enum {
+  SWIFTCLIP_TEXT_DEFAULT = 0,
+  SWIFTCLIP_TEXT_TRUNCATE = 1,       /* cut at the context length, EOT last, as the official code;
+                                        without it, too long is SWIFTCLIP_TEXT_TOO_LONG */
+  SWIFTCLIP_TEXT_REPLACE_INVALID = 2 /* read invalid UTF-8 as U+FFFD, as Python's
+                                        errors="replace"; without it: SWIFTCLIP_INVALID_DATA */
+};
+
+/* ---- Pictures to pixels --------------------------------------------------- */
+
+enum {
+  SWIFTCLIP_INTERPOLATION_BICUBIC = 0,  /* Pillow's BICUBIC, antialiased: the official one */
+  SWIFTCLIP_INTERPOLATION_BILINEAR = 1, /* Pillow's BILINEAR, antialiased */
+  SWIFTCLIP_INTERPOLATION_NEAREST = 2   /* Pillow's NEAREST */
+};
+enum {
+  SWIFTCLIP_ALPHA_DROP = 0,     /* the official code: alpha is forgotten after the resize */
+  SWIFTCLIP_ALPHA_COMPOSITE = 1 /* lay the picture on `background` before the resize */
+};
+enum {
+  SWIFTCLIP_ORIENTATION_IGNORE = 0, /* the official code: EXIF orientation is not looked at */
+  SWIFTCLIP_ORIENTATION_APPLY = 1   /* turn and mirror the picture as EXIF says */
+};
+enum {
+  SWIFTCLIP_CONVERT_LAST = 0, /* the official code (openai/CLIP, open_clip): resize and crop in the
+                                 picture's own mode, then convert to RGB. Palette and 1-bit
+                                 pictures are resized by NEAREST, alpha weights colours. */
+  SWIFTCLIP_CONVERT_FIRST = 1 /* Pillow's convert("RGB") first, then resize: what Hugging Face's
+                                 image processor does */
+};
+
+/* How a picture becomes the tensor that the image encoder reads. The defaults are
+ * the official ones and give Pillow's and torchvision's values to the last bit. */
+typedef struct swiftclip_preprocess_options {
+  size_t struct_size;    /* set by the init function */
+  int32_t image_size;    /* side of the square result in pixels, 1...4096; 0: the model's, or 224
+                            where no model is involved */
+  int32_t interpolation; /* SWIFTCLIP_INTERPOLATION_...; BICUBIC */
+  int32_t alpha;         /* SWIFTCLIP_ALPHA_...; DROP */
+  int32_t orientation;   /* SWIFTCLIP_ORIENTATION_...; IGNORE */
+  int32_t convert;       /* SWIFTCLIP_CONVERT_...; LAST */
+  uint8_t background[4]; /* red, green, blue under a composited picture; the fourth is 0. White */
+  float mean[3];         /* per channel, of values scaled to 0...1; finite.
+                            0.48145466, 0.4578275, 0.40821073 */
+  float std[3];          /* finite, above 0. 0.26862954, 0.26130258, 0.27577711 */
+  uint64_t max_pixels;   /* width * height above it is SWIFTCLIP_LIMIT_EXCEEDED, told from the
+                            header before memory is taken; 1...2^40. 178,956,970 (as Pillow) */
+  uint64_t max_bytes;    /* size of an encoded picture, likewise; 1...2^40. 268,435,456 */
+} swiftclip_preprocess_options;
+
+/* Fills `options` with the defaults above. Pass sizeof(swiftclip_preprocess_options)
+ * as `struct_size`: a program compiled with an older, shorter struct keeps working.
+ * Errors: INVALID_ARGUMENT for NULL or a size that no version had. */
+SWIFTCLIP_API swiftclip_status swiftclip_preprocess_options_init(
+    swiftclip_preprocess_options *options, size_t struct_size);
+
+/* Pictures to pixels without a model: shorter side resized to image_size, centre
+ * crop, scaled to 0...1, minus mean, divided by std.
+ *   options   NULL: the defaults
+ *   pixels    out, (count, 3, image_size, image_size), planes red, green, blue
+ *   capacity  floats at pixels, at least count * 3 * image_size^2
+ * Uses the calling thread only. A picture that fails stops the call; the message
+ * names its index. Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED,
+ * LIMIT_EXCEEDED, OUT_OF_MEMORY, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_preprocess(
+    const swiftclip_preprocess_options *options,
+    const swiftclip_picture *pictures, size_t count,
+    float *pixels, size_t capacity);
+
+/* ---- Models ----------------------------------------------------------------- */
+
+/* A CLIP: an image encoder, a text encoder, or both, with the vocabulary. Immutable. */
+typedef struct swiftclip_model swiftclip_model;
+
+/* Which inner loops compute. AUTO picks the best that the processor has. A set that
+ * it lacks is SWIFTCLIP_UNSUPPORTED when a model is opened with it, never a crash. */
+enum {
+  SWIFTCLIP_INSTRUCTIONS_AUTO = 0,
+  SWIFTCLIP_INSTRUCTIONS_PORTABLE = 1, /* what every processor of the architecture has */
+  SWIFTCLIP_INSTRUCTIONS_AVX2 = 2,     /* x86-64: AVX2, FMA, F16C */
+  SWIFTCLIP_INSTRUCTIONS_AVX512 = 3    /* x86-64: AVX-512 F, VL, BW, DQ */
+};
+
+/* What multiplies matrices. */
+enum {
+  SWIFTCLIP_BACKEND_OWN = 0,
+  SWIFTCLIP_BACKEND_OPENBLAS = 1 /* libopenblas.so.0, opened when the model is; for comparison.
+                                    The promise of equal bits does not hold with it. */
+};
+
+typedef struct swiftclip_model_options {
+  size_t struct_size;   /* set by the init function */
+  int32_t threads;      /* 1...1024 threads for one call; 0: the cores allowed to the process by
+                           affinity mask and cgroup quota. 0 */
+  int32_t instructions; /* SWIFTCLIP_INSTRUCTIONS_...; AUTO */
+  int32_t backend;      /* SWIFTCLIP_BACKEND_...; OWN */
+  int32_t reserved;     /* 0 */
+  const char *vocabulary; /* path of merges.txt or bpe_simple_vocab_16e6.txt[.gz]; NULL: looked for
+                             beside the model and in its metadata. NULL */
+  const swiftclip_preprocess_options *preprocess; /* NULL: the defaults. Read when the model is
+                             opened. image_size must be 0 or the image encoder's own. NULL */
+} swiftclip_model_options;
+
+/* Fills `options` with the defaults above; `struct_size` is
+ * sizeof(swiftclip_model_options). Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_options_init(
+    swiftclip_model_options *options, size_t struct_size);
+
+/* Opens a model from a path:
+ *   - an ONNX file that holds one tower or both, or
+ *   - a directory in a common layout: visual.onnx + textual.onnx;
+ *     onnx/vision_model.onnx + onnx/text_model.onnx, or onnx/model.onnx (the Hugging
+ *     Face hub's), with or without the folder onnx/; visual/model.onnx +
+ *     textual/model.onnx; model.onnx.
+ * The vocabulary is options->vocabulary, else merges.txt, bpe_simple_vocab_16e6.txt
+ * or bpe_simple_vocab_16e6.txt.gz in the directory, else in the file's metadata_props
+ * (key "merges"). Without one, texts cannot be tokenized but tokens can be encoded.
+ * A file is recognised by its structure, never by names in it; what is not
+ * understood is refused with the first operator that did not fit.
+ *   options  NULL: the defaults
+ *   model    out; free it with swiftclip_model_free
+ * Files are mapped while this call runs and not needed afterwards. A file that is
+ * truncated by another process during the call can raise SIGBUS; copy it first if
+ * you cannot rule that out. External data is read only from inside the folder of its
+ * ONNX file. Takes time and memory in proportion to the weights.
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_open(
+    const char *path, const swiftclip_model_options *options, swiftclip_model **model);
+
+/* Opens a model from one file per tower. Either path may be NULL: the model then
+ * answers only for the other tower. The vocabulary is looked for beside `textual`.
+ * Otherwise as swiftclip_model_open. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_open_files(
+    const char *visual, const char *textual,
+    const swiftclip_model_options *options, swiftclip_model **model);
+
+/* Opens a model from memory: the bytes of one ONNX file per tower (or one that holds
+ * both, as either), and of the vocabulary file (plain or gzip). Each may be NULL with
+ * size 0, but not both towers. Nothing is kept of the buffers after the call. External
+ * data cannot be used. Otherwise as swiftclip_model_open. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_open_memory(
+    const void *visual, size_t visual_size,
+    const void *textual, size_t textual_size,
+    const void *vocabulary, size_t vocabulary_size,
+    const swiftclip_model_options *options, swiftclip_model **model);
+
+/* Frees a model and its threads. NULL and freed handles are ignored. Classifiers made
+ * from it stay valid. */
+SWIFTCLIP_API void swiftclip_model_free(swiftclip_model *model);
+
+/* Getters. They cannot fail: for NULL or a freed handle, and where the model lacks the
+ * part asked for, the answer is 0. */
+
+/* Length of an embedding. */
+SWIFTCLIP_API size_t swiftclip_model_embed_dim(const swiftclip_model *model);
+/* Side of the square picture that the image encoder reads, in pixels; 0 without one. */
+SWIFTCLIP_API size_t swiftclip_model_image_size(const swiftclip_model *model);
+/* Tokens in a text, start and end included (officially 77); 0 without a text encoder. */
+SWIFTCLIP_API size_t swiftclip_model_context_length(const swiftclip_model *model);
+/* Number of token ids, special ones included; 0 without a text encoder. */
+SWIFTCLIP_API size_t swiftclip_model_vocabulary_size(const swiftclip_model *model);
+/* The multiplier of cosines before the softmax: exp of the learned temperature, such as
+ * 100. Read from the file (graph or metadata_props "logit_scale"), else 100. */
+SWIFTCLIP_API float swiftclip_model_logit_scale(const swiftclip_model *model);
+/* Threads that one call uses. */
+SWIFTCLIP_API size_t swiftclip_model_threads(const swiftclip_model *model);
+
+/* What was recognised, as JSON: {"instructions", "backend", "threads", "embed_dim",
+ * "logit_scale", "image": {...} or null, "text": {...} or null, "vocabulary"}.
+ *   json      out, NUL-terminated; may be NULL when capacity is 0
+ *   capacity  bytes at json
+ *   length    out, bytes of the JSON without the NUL; may be NULL. Written also when the
+ *             answer is BUFFER_TOO_SMALL, the one output that is written on failure.
+ * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_describe(
+    const swiftclip_model *model, char *json, size_t capacity, size_t *length);
+
+/* Pictures to the pixels that this model's image encoder reads, on the model's
+ * threads; see swiftclip_preprocess. capacity >= count * 3 * image_size^2.
+ * Errors: those of swiftclip_preprocess, and MISSING_PART without an image encoder. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_preprocess(
+    const swiftclip_model *model,
+    const swiftclip_picture *pictures, size_t count,
+    float *pixels, size_t capacity);
+
+/* Texts to tokens: start token, byte pairs, EOT, zeros.
+ *   flags     SWIFTCLIP_TEXT_... added up
+ *   tokens    out, (count, context_length)
+ *   capacity  ints at tokens, at least count * context_length
+ * The same ids as the official tokenizer with ftfy installed. A NUL byte is a control
+ * character, not an end. Errors: INVALID_ARGUMENT, INVALID_DATA (UTF-8, with the byte),
+ * TEXT_TOO_LONG (says how long), MISSING_PART without a vocabulary, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_model_tokenize(
+    const swiftclip_model *model, const swiftclip_text *texts, size_t count,
+    uint32_t flags, int32_t *tokens, size_t capacity);
+
+/* ---- Embeddings --------------------------------------------------------------- */
+
+/* Pixels, as the preprocess functions make them, to image embeddings.
+ *   pixels      (count, 3, image_size, image_size); finite
+ *   embeddings  out, (count, embed_dim), not normalised unless the graph does so itself
+ *   capacity    floats at embeddings, at least count * embed_dim
+ * count may be 0. Errors: INVALID_ARGUMENT, MISSING_PART, OUT_OF_MEMORY,
+ * BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_encode_pixels(
+    const swiftclip_model *model, const float *pixels, size_t count,
+    float *embeddings, size_t capacity);
+
+/* Pictures to image embeddings: preprocess and encode, in batches that bound memory,
+ * decoding in parallel.
+ *   progress  called with pictures done; may be NULL
+ * Errors: those of swiftclip_model_preprocess and swiftclip_encode_pixels; CANCELLED. */
+SWIFTCLIP_API swiftclip_status swiftclip_encode_pictures(
+    const swiftclip_model *model, const swiftclip_picture *pictures, size_t count,
+    float *embeddings, size_t capacity, swiftclip_progress progress, void *context);
+
+/* Tokens to text embeddings. The embedding is read at EOT, where the graph says it is:
+ * at the first of the largest id, or at a given id; what follows is not computed.
+ *   tokens      (count, context_length), each 0...vocabulary_size - 1
+ *   embeddings  out, (count, embed_dim), not normalised unless the graph does so itself
+ * Errors: INVALID_ARGUMENT (an id out of range, no EOT), MISSING_PART, OUT_OF_MEMORY,
+ * BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_encode_tokens(
+    const swiftclip_model *model, const int32_t *tokens, size_t count,
+    float *embeddings, size_t capacity);
+
+/* Texts to text embeddings: tokenize and encode.
+ * Errors: those of swiftclip_model_tokenize and swiftclip_encode_tokens; CANCELLED. */
+SWIFTCLIP_API swiftclip_status swiftclip_encode_texts(
+    const swiftclip_model *model, const swiftclip_text *texts, size_t count, uint32_t flags,
+    float *embeddings, size_t capacity, swiftclip_progress progress, void *context);
+
+/* Cosines between every row of a and every row of b.
+ *   a, b      (a_count, dim), (b_count, dim); finite, need not be normalised. A row of zeros
+ *             has cosine 0 with everything.
+ *   cosines   out, (a_count, b_count), capacity at least a_count * b_count
+ * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_similarity(
+    const float *a, size_t a_count, const float *b, size_t b_count, size_t dim,
+    float *cosines, size_t capacity);
+
+/* ---- Zero-shot classification -------------------------------------------------- */
+
+/* Labels turned into a linear classifier by the text encoder. Immutable. */
+typedef struct swiftclip_classifier swiftclip_classifier;
+
+/* Makes a classifier: for each label, every template with the label in the place of its
+ * one "{}" is encoded and normalised, the mean taken and normalised again (the paper's
+ * section 3.1.4, prompt ensembling).
+ *   labels     label_count >= 1 texts
+ *   templates  template_count texts with exactly one "{}" each; NULL and 0 for the
+ *              official default, "a photo of a {}."
+ *   progress   called with prompts done; may be NULL
+ *   classifier out; free it with swiftclip_classifier_free
+ * Errors: those of swiftclip_encode_texts; INVALID_ARGUMENT for a template without its
+ * "{}" or with two. */
+SWIFTCLIP_API swiftclip_status swiftclip_classifier_create(
+    const swiftclip_model *model,
+    const swiftclip_text *labels, size_t label_count,
+    const swiftclip_text *templates, size_t template_count,
+    swiftclip_progress progress, void *context, swiftclip_classifier **classifier);
+
+/* Frees a classifier. NULL and freed handles are ignored. */
+SWIFTCLIP_API void swiftclip_classifier_free(swiftclip_classifier *classifier);
+
+/* Number of labels; 0 for NULL or a freed handle. Cannot fail. */
+SWIFTCLIP_API size_t swiftclip_classifier_label_count(const swiftclip_classifier *classifier);
+
+/* The classifier's weights: (label_count, embed_dim) unit vectors, to store or to search
+ * with. Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_classifier_weights(
+    const swiftclip_classifier *classifier, float *weights, size_t capacity);
+
+/* Probabilities of each label: softmax over the labels of logit scale * cosine.
+ *   embeddings     (count, embed_dim) image embeddings; finite, need not be normalised
+ *   probabilities  out, (count, label_count), capacity at least count * label_count
+ * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_classifier_probabilities(
+    const swiftclip_classifier *classifier, const float *embeddings, size_t count,
+    float *probabilities, size_t capacity);
+
+/* Cosines with each label, -1...1, independent of the other labels: for several labels
+ * at once, thresholds and retrieval. As swiftclip_classifier_probabilities otherwise. */
+SWIFTCLIP_API swiftclip_status swiftclip_classifier_cosines(
+    const swiftclip_classifier *classifier, const float *embeddings, size_t count,
+    float *cosines, size_t capacity);
+
+/* ---- Tokenizing without a model ------------------------------------------------- */
+
+/* A byte-level BPE vocabulary. Immutable. */
+typedef struct swiftclip_tokenizer swiftclip_tokenizer;
+
+/* Opens a vocabulary: merges.txt or bpe_simple_vocab_16e6.txt, plain or gzip.
+ *   context_length  2...4096; 77 is the official one
+ *   tokenizer       out; free it with swiftclip_tokenizer_free
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA (with the line), OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_tokenizer_open(
+    const char *path, size_t context_length, swiftclip_tokenizer **tokenizer);
+
+/* Frees a tokenizer. NULL and freed handles are ignored. */
+SWIFTCLIP_API void swiftclip_tokenizer_free(swiftclip_tokenizer *tokenizer);
+
+/* Number of token ids, special ones included (officially 49,408); 0 for NULL or a freed
+ * handle. Cannot fail. */
+SWIFTCLIP_API size_t swiftclip_tokenizer_vocabulary_size(const swiftclip_tokenizer *tokenizer);
+
+/* Texts to tokens; see swiftclip_model_tokenize, which this equals.
+ *   tokens  out, (count, context_length) */
+SWIFTCLIP_API swiftclip_status swiftclip_tokenizer_encode(
+    const swiftclip_tokenizer *tokenizer, const swiftclip_text *texts, size_t count,
+    uint32_t flags, int32_t *tokens, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SWIFTCLIP_H */
