@@ -148,7 +148,7 @@ public final class Dataset: @unchecked Sendable {
     for index in 0..<batch.positions.count {
       guard let outcome = batch.outcome(index) else { continue }
       problems += outcome.problems
-      if outcome.isTruncated { truncated += 1 }
+      if outcome.isTruncated, count > 0 { truncated += 1 }
     }
     report = report.adding(pairs: count, truncated: truncated, problems, named: options.named)
     cursor = batch.number + 1

@@ -1,4 +1,5 @@
 import CSwiftCLIP
+import Datasets
 import Glibc
 import SwiftCLIP
 import Tokenizing
@@ -8,6 +9,7 @@ enum Resource {
   case model(CLIP)
   case classifier(ZeroShotClassifier)
   case tokenizer(Tokenizer)
+  case dataset(Dataset)
 }
 
 /// All live handles. A handle is a number that is never given twice, dressed as a pointer: so one that was
@@ -58,6 +60,11 @@ enum Handles {
       throw unsafe stale(handle, "tokenizer")
     }
     return tokenizer
+  }
+
+  static func dataset(_ handle: OpaquePointer?) throws(BoundaryError) -> Dataset {
+    guard case .dataset(let dataset) = unsafe find(handle) else { throw unsafe stale(handle, "data set") }
+    return dataset
   }
 
   private static func stale(_ handle: OpaquePointer?, _ kind: String) -> BoundaryError {
