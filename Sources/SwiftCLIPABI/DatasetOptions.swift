@@ -7,7 +7,7 @@ import Tokenizing
 
 extension swiftclip_dataset_options: SizedOptions {
   static var name: String { "swiftclip_dataset_options" }
-  static var smallestSize: Int { 152 }
+  static var smallestSize: Int { 144 }
   static var defaults: Self {
     var options = unsafe swiftclip_dataset_options()
     unsafe options.struct_size = MemoryLayout<Self>.size
