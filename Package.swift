@@ -42,11 +42,13 @@ let package = Package(
         ])
       ]),
     .target(
-      name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Imaging", "Tokenizing", "Kernels"],
+      name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Datasets", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
       name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels", "Counters"],
       swiftSettings: safe + small),
+    .target(
+      name: "Datasets", dependencies: ["Imaging", "Tokenizing", "Kernels"], swiftSettings: safe + small),
     .target(name: "ONNXImport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
     .target(
@@ -73,6 +75,7 @@ let package = Package(
     .testTarget(name: "ImagingTests", dependencies: ["Imaging"]),
     .testTarget(name: "ONNXImportTests", dependencies: ["ONNXImport"]),
     .testTarget(name: "TokenizingTests", dependencies: ["Tokenizing"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "SwiftCLIPTests", dependencies: ["SwiftCLIP"]),
   ],
   swiftLanguageModes: [.v6]

@@ -46,8 +46,9 @@
  *   - Inputs are borrowed for the length of the call and never changed.
  *   - Strings are UTF-8. Where a text may hold a NUL byte its length is explicit.
  *   - Arrays are dense and row-major; the last index varies fastest.
- *   - Every function may be called from any thread. Handles are immutable: any
- *     number of threads may use one at the same time. Freeing a handle while
+ *   - Every function may be called from any thread. Handles are immutable, but for
+ *     data sets, whose calls take turns: any number of threads may use one at the
+ *     same time. Freeing a handle while
  *     another thread is inside a call with it is safe: that call finishes first.
  *   - A child made by fork() may use handles opened before the fork.
  *   - No environment variable, locale or floating-point mode changes a result, and
@@ -583,6 +584,161 @@ SWIFTCLIP_API size_t swiftclip_tokenizer_vocabulary_size(const swiftclip_tokeniz
 SWIFTCLIP_API swiftclip_status swiftclip_tokenizer_encode(
     const swiftclip_tokenizer *tokenizer, const swiftclip_text *texts, size_t count,
     uint32_t flags, int32_t *tokens, size_t capacity);
+
+/* Learns a byte-level BPE vocabulary from captions, and writes it as a merges file that
+ * swiftclip_tokenizer_open, options->vocabulary and the official code read: a version line, then
+ * a merge on each line. Captions are cleaned and split into words as the official tokenizer does.
+ * Each merge is the pair of symbols that occurs most often in the words as they are tokenized with
+ * the merges before it; of equals, the pair whose left symbol came about first, then whose right
+ * one did. Pairs that occur once are not merged. The same captions give the same file.
+ *   captions         count texts
+ *   flags            SWIFTCLIP_TEXT_REPLACE_INVALID, or 0; others are refused
+ *   vocabulary_size  token ids to aim for: 512 for bytes, a merge each, 2 for start and end;
+ *                    515...49408
+ *   path             where to write. The file appears whole or not at all: a file that was there
+ *                    before stays until the new one is on the disk
+ *   progress         called with captions read and merges learned, of both; may be NULL
+ *   learned          out, token ids of the vocabulary: fewer than vocabulary_size where no pair
+ *                    was left that occurs twice; may be NULL
+ * Takes some 100 bytes of memory for each different word. Errors: INVALID_ARGUMENT, INVALID_DATA
+ * (UTF-8, or nothing to learn), TEXT_TOO_LONG (above 16 MB), IO_ERROR, CANCELLED. Since 1.1.0. */
+SWIFTCLIP_API swiftclip_status swiftclip_learn_merges(
+    const swiftclip_text *captions, size_t count, uint32_t flags, size_t vocabulary_size,
+    const char *path, swiftclip_progress progress, void *context, size_t *learned);
+
+/* ---- Data sets for training ------------------------------------------------------ */
+
+/* Pairs of pictures and captions, read in batches that threads of the data set decode while the
+ * last one is used. Since version 1.1.0.
+ *
+ * Unlike other handles this one has a position. Calls with one data set from several threads take
+ * turns. What is in a batch depends on its number, the files and the options alone: not on threads,
+ * on time, or on how the position was reached. A child made by fork() goes on at the position that
+ * the data set had, with files opened again. */
+typedef struct swiftclip_dataset swiftclip_dataset;
+
+enum {
+  SWIFTCLIP_CROP_CENTRE = 0, /* shorter side to image_size, centre crop: swiftclip_preprocess */
+  SWIFTCLIP_CROP_RANDOM = 1  /* the paper's: a random square crop of the resized picture. Its side
+                                is a part of the shorter side drawn from scale_min...scale_max */
+};
+enum {
+  SWIFTCLIP_BACKGROUND_PREPROCESS = 0, /* transparent pictures as the preprocessing options say */
+  SWIFTCLIP_BACKGROUND_WHITE = 1,      /* laid on white before the resize */
+  SWIFTCLIP_BACKGROUND_RANDOM = 2      /* laid on a colour drawn for each picture */
+};
+enum {
+  SWIFTCLIP_LONG_TRUNCATE = 0, /* cut at the context length, EOT last, and counted */
+  SWIFTCLIP_LONG_SKIP = 1,     /* the pair is left out, and counted */
+  SWIFTCLIP_LONG_REFUSE = 2    /* the batch is SWIFTCLIP_TEXT_TOO_LONG */
+};
+
+/* Everything random is drawn by a generator that counts from (seed, epoch, pair). */
+typedef struct swiftclip_dataset_options {
+  size_t struct_size;    /* set by the init function */
+  const swiftclip_model *model; /* gives image size, preprocessing, context length and vocabulary; not
+                            needed after opening. NULL: the next three give them. NULL */
+  const swiftclip_preprocess_options *preprocess; /* NULL: the defaults. NULL with a model */
+  const char *vocabulary; /* path of a merges file; NULL with a model, and only then. NULL */
+  int32_t context_length; /* 2...4096; 0: the model's, or 77. 0 with a model */
+  int32_t batch_size;    /* pairs in a batch, 1...1048576. 256 */
+  uint64_t seed;         /* any. 0 */
+  int32_t shuffle;       /* 1: another order in each epoch; 0: that of the files. 1 */
+  int32_t shuffle_buffer; /* shards only: pairs of which the next is drawn, 1...1048576. 4096 */
+  uint64_t buffer_bytes; /* shards only: no more pairs are read ahead than that many bytes,
+                            1...2^40. 2^30 */
+  int32_t keep_last;     /* 1: the last batch of an epoch is kept though it has fewer pairs. 0 */
+  int32_t endless;       /* 1: epochs follow each other without a mark. 0 */
+  int32_t threads;       /* threads that decode, 1...1024; 0: the cores allowed to the process. They
+                            come on top of those of a model or trainer. 0 */
+  int32_t ahead;         /* batches that are made ahead, 0...64. Memory holds one more. 2 */
+  int32_t crop;          /* SWIFTCLIP_CROP_...; CENTRE */
+  int32_t background;    /* SWIFTCLIP_BACKGROUND_...; PREPROCESS */
+  float scale_min;       /* of a random crop, 0.05...1, at most scale_max. 1 */
+  float scale_max;       /* 0.05...1. 1, the paper's */
+  float flip;            /* probability of a picture with left and right exchanged, 0...1. 0 */
+  float brightness;      /* a factor of 1 - x ... 1 + x is drawn, 0...1, for each of these, and */
+  float contrast;        /*   applied in this order, as Pillow's ImageEnhance does it. 0 */
+  float saturation;
+  int32_t sentences;     /* 1: one sentence of the caption, drawn, in place of it (ConVIRT). 0 */
+  int32_t long_captions; /* SWIFTCLIP_LONG_...; TRUNCATE */
+  int32_t allow_outside; /* 1: tables may name pictures outside of their folder, by absolute paths,
+                            ".." or links. 0: those are refused and counted. 0 */
+  int32_t named;         /* sentences in the report about what was skipped first, 0...10000. 20 */
+  const char *path_column;    /* name of a table's column, or JSONL member, with the path; NULL: path,
+                            filepath, file, filename, file_name or image. NULL */
+  const char *caption_column; /* with the caption, or the list of captions, also in shards' .json;
+                            NULL: caption, captions, text or title. NULL */
+} swiftclip_dataset_options;
+
+/* Fills `options` with the defaults above; `struct_size` is
+ * sizeof(swiftclip_dataset_options). Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_dataset_options_init(
+    swiftclip_dataset_options *options, size_t struct_size);
+
+/* Opens tables, or shards:
+ *   - .tsv, .csv (RFC 4180) or .jsonl: a path and a caption in each row, the path relative to the
+ *     table's folder. A first row that names both columns is a header; without one there are two
+ *     columns, path and caption. JSONL has an object on each line; its caption may be a list.
+ *     Rows with the same path are captions of one picture: it comes once in an epoch, with a
+ *     caption drawn.
+ *   - .tar: WebDataset's shards. Neighbouring members with the same name up to the first dot are a
+ *     pair, of .jpg, .jpeg, .png or .webp and .txt or .json (with a caption). Shards are read from
+ *     begin to end, in an order drawn for each epoch, through a buffer out of which pairs are drawn.
+ *   - a folder: the one table in it, or all its shards.
+ * What cannot be used (a row, a member, a missing or broken picture, an empty caption) is skipped,
+ * counted and named; see swiftclip_dataset_report. Files must not change while the handle lives.
+ *   paths    count >= 1 of them, all tables or all shards
+ *   options  model or vocabulary must be set
+ *   dataset  out; free it with swiftclip_dataset_free
+ * Tables are held in memory, pictures and shards not. Errors: INVALID_ARGUMENT, IO_ERROR,
+ * INVALID_DATA (also: fewer pictures than a batch), UNSUPPORTED, MISSING_PART, LIMIT_EXCEEDED,
+ * OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_dataset_open(
+    const char *const *paths, size_t count, const swiftclip_dataset_options *options,
+    swiftclip_dataset **dataset);
+
+/* Frees a data set and its threads. NULL and freed handles are ignored. */
+SWIFTCLIP_API void swiftclip_dataset_free(swiftclip_dataset *dataset);
+
+/* The next batch.
+ *   pixels           out, (count, 3, image_size, image_size)
+ *   pixels_capacity  floats at pixels, at least batch_size * 3 * image_size^2, also for a last batch
+ *   tokens           out, (count, context_length)
+ *   tokens_capacity  ints at tokens, at least batch_size * context_length
+ *   count            out, pairs in this batch: batch_size, less those that had to be skipped; less in
+ *                    a last batch that is kept; 0 once behind the last batch of an epoch, after which
+ *                    the next epoch begins, unless the data set is endless
+ * No picture comes twice in an epoch. A batch of which every pair is skipped is passed over. After
+ * a failure the position is as it was. Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL, IO_ERROR (a shard),
+ * INVALID_DATA (not one pair of an epoch can be used), TEXT_TOO_LONG (LONG_REFUSE), OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_dataset_next(
+    swiftclip_dataset *dataset, float *pixels, size_t pixels_capacity,
+    int32_t *tokens, size_t tokens_capacity, size_t *count);
+
+/* Goes to batch number `batch`, counted from 0 over all epochs, at most 2^53: a run that is resumed
+ * there gets exactly the batches that an undisturbed one would get. Quick for tables; of shards the
+ * headers are read, once for their number and once up to the batch.
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA. */
+SWIFTCLIP_API swiftclip_status swiftclip_dataset_seek(swiftclip_dataset *dataset, uint64_t batch);
+
+/* The number of the batch that comes next, to seek to later; 0 for NULL or a freed handle. It can
+ * be above the number of batches handed over: those passed over count. Cannot fail. */
+SWIFTCLIP_API uint64_t swiftclip_dataset_position(const swiftclip_dataset *dataset);
+
+/* Batches in an epoch; 0 for NULL or a freed handle, and of shards until an epoch was read or
+ * swiftclip_dataset_seek went further than 0. Cannot fail. */
+SWIFTCLIP_API size_t swiftclip_dataset_batches(const swiftclip_dataset *dataset);
+
+/* What became of the pairs so far, as JSON: {"pictures": in an epoch, or null while unknown,
+ * "pairs": handed over, "truncated": captions of them that were cut, "skipped": {"missing_pictures",
+ * "broken_pictures", "refused_paths", "bad_rows", "bad_members", "incomplete_pairs", "bad_captions",
+ * "empty_captions", "long_captions"}, each a count, "first": sentences about those skipped first}.
+ * What is met in every epoch counts in every epoch, rows of tables once.
+ *   json, capacity, length   as for swiftclip_model_describe
+ * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
+SWIFTCLIP_API swiftclip_status swiftclip_dataset_report(
+    const swiftclip_dataset *dataset, char *json, size_t capacity, size_t *length);
 
 /* ---- Training ------------------------------------------------------------------- */
 

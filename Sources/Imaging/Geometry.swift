@@ -17,18 +17,33 @@ struct Geometry {
     return shrinkage > 0 && shrinkage > (width - resizedWidth) * 2
   }
 
-  init(width: Int, height: Int, size: Int) {
+  /// `crop` nil: the centre.
+  init(width: Int, height: Int, size: Int, crop: Augmentation.Crop? = nil) {
     self.width = width
     self.height = height
     self.size = size
     let short = min(width, height)
     let long = max(width, height)
+    // The whole shorter side makes `size` pixels, or the part of it that is kept does.
+    let resizedShort = Self.shorterSide(size, crop)
     // Python's int(size * long / short): the product is exact (below 2^53), the quotient rounded once.
-    let resizedLong = Int(Double(size * long) / Double(short))
-    resizedWidth = width <= height ? size : resizedLong
-    resizedHeight = width <= height ? resizedLong : size
-    left = Self.margin(resizedWidth - size)
-    top = Self.margin(resizedHeight - size)
+    let resizedLong = Int(Double(resizedShort * long) / Double(short))
+    resizedWidth = width <= height ? resizedShort : resizedLong
+    resizedHeight = width <= height ? resizedLong : resizedShort
+    left = Self.place(crop?.left, resizedWidth - size)
+    top = Self.place(crop?.top, resizedHeight - size)
+  }
+
+  /// The shorter side after the resize.
+  static func shorterSide(_ size: Int, _ crop: Augmentation.Crop?) -> Int {
+    guard let crop, crop.scale < 1 else { return size }
+    return Int((Double(size) / crop.scale).rounded())
+  }
+
+  /// One of the `excess` + 1 places that a crop has, each as likely as the others; nil: the centre.
+  private static func place(_ part: Double?, _ excess: Int) -> Int {
+    guard let part else { return margin(excess) }
+    return min(Int(Double(excess + 1) * part), excess)
   }
 
   /// Python's int(round(excess / 2.0)), which rounds halves to even.

@@ -11,6 +11,15 @@ public enum ImagingError: Error {
   case outOfMemory(String)
   case invalidArgument(String)
 
+  /// The sentence, whatever the case.
+  public var message: String {
+    switch self {
+    case .io(let message), .invalidData(let message), .unsupported(let message), .limit(let message),
+      .outOfMemory(let message), .invalidArgument(let message):
+      message
+    }
+  }
+
   /// The same error with `place` in front of its message.
   func at(_ place: String) -> ImagingError {
     switch self {

@@ -64,6 +64,8 @@ public struct PreprocessOptions: Sendable {
   public var maxPixels: UInt64 = 178_956_970
   /// Bytes of an encoded picture, likewise; 1...2^40.
   public var maxBytes: UInt64 = 268_435_456
+  /// In training only.
+  public var augmentation = Augmentation()
 
   public init() {}
 
@@ -81,6 +83,7 @@ public struct PreprocessOptions: Sendable {
     guard 1...(1 << 40) ~= maxPixels, 1...(1 << 40) ~= maxBytes else {
       throw .invalidArgument("max_pixels or max_bytes is out of range; give 1...2^40.")
     }
+    try augmentation.check()
   }
 
   /// Refuses a picture by the size in its header. No dimension may be 0.

@@ -63,7 +63,7 @@ private func preprocess(
   case .jpeg:
     var rows = try unsafe JPEGRows(bytes)
     try options.check(width: rows.width, height: rows.height)
-    if options.jpegDecoding == .scaled { try rows.scale(to: options.imageSize) }
+    if options.jpegDecoding == .scaled { try rows.scale(to: Geometry.shorterSide(options.imageSize, options.augmentation.crop)) }
     try unsafe resize(rows, turned: orientation, options, into: tensor)
   case .png:
     let rows = try unsafe PNGRows(bytes)
@@ -123,7 +123,9 @@ private func resize<Source: RowSource & ~Copyable>(
   let (newWidth, newHeight) = orientation.swapsSides ? (height, width) : (width, height)
   let plan = Plan(
     mode: source.mode, hasTransparency: source.hasTransparency,
-    geometry: Geometry(width: newWidth, height: newHeight, size: options.imageSize), options: options)
+    geometry: Geometry(
+      width: newWidth, height: newHeight, size: options.imageSize, crop: options.augmentation.crop),
+    options: options)
   let step = plan.is16Bit ? 2 : 4
   source.keeps16Bits = plan.is16Bit
   let upright = try Memory<UInt8>(try product(width, height, step), for: "the turned picture")
@@ -155,15 +157,21 @@ private func resize<Source: RowSource & ~Copyable>(
   let size = options.imageSize
   let plan = Plan(
     mode: source.mode, hasTransparency: source.hasTransparency,
-    geometry: Geometry(width: source.width, height: source.height, size: size), options: options)
+    geometry: Geometry(
+      width: source.width, height: source.height, size: size, crop: options.augmentation.crop),
+    options: options)
   source.keeps16Bits = plan.is16Bit
   let kept = try KeptPixels(&source, plan, options.interpolation)
   try source.finish()
+  // Row y of `size` rows, of `size` pixels each.
+  for y in 0..<size { unsafe plan.after.apply(to: kept.row(y), count: size) }
+  unsafe options.augmentation.applyColours(size: size, step: kept.step) { unsafe kept.row($0) }
   let normalization = try Normalization(options)
   for y in 0..<size {
-    // Row y of `size` rows, of `size` pixels each.
-    let row = unsafe kept.row(y)
-    unsafe plan.after.apply(to: row, count: size)
-    unsafe normalization.write(row, step: kept.step, y: y, size: size, into: tensor)
+    // The last pixel first, and backwards from there, in a mirrored picture.
+    let isMirrored = options.augmentation.isMirrored
+    let row = unsafe isMirrored ? kept.row(y) + (size - 1) * kept.step : kept.row(y)
+    unsafe normalization.write(
+      row, step: isMirrored ? -kept.step : kept.step, y: y, size: size, into: tensor)
   }
 }

@@ -20,6 +20,10 @@ public final class Compute: Sendable {
   let loops: LoopTable
   let blas: OpenBLAS?
 
+  /// How often this process and its forebears were forked since this was made. A child has no workers: what they had
+  /// in hand must be done again.
+  public var forks: Int { pool.state.forks }
+
   /// The processors that affinity and control group allow to this process; at least 1.
   public static var allowedThreads: Int { AllowedThreads.count }
 

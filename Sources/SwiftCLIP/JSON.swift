@@ -1,19 +1,21 @@
 /// As much of JSON as descriptions need.
-enum JSON {
+public enum JSON {
   case null
   case boolean(Bool)
   case number(Int)
   case string(String)
   case raw(String)
+  case array([JSON])
   case object([(String, JSON)])
 
-  var text: String {
+  public var text: String {
     switch self {
     case .null: "null"
     case .boolean(let value): "\(value)"
     case .number(let value): "\(value)"
     case .string(let value): JSON.quoted(value)
     case .raw(let value): value
+    case .array(let items): "[" + items.map(\.text).joined(separator: ", ") + "]"
     case .object(let members):
       "{" + members.map { JSON.quoted($0) + ": " + $1.text }.joined(separator: ", ") + "}"
     }

@@ -7,6 +7,7 @@
 // `swiftclip_last_error` on this thread. The engine below never sees C.
 
 import CSwiftCLIP
+import Datasets
 import Glibc
 import SwiftCLIP
 
@@ -35,6 +36,21 @@ struct BoundaryError: Error {
     case .outOfMemory: status = SWIFTCLIP_OUT_OF_MEMORY
     case .cancelled: status = SWIFTCLIP_CANCELLED
     case .missingPart: status = SWIFTCLIP_MISSING_PART
+    }
+    message = error.message
+  }
+}
+
+extension BoundaryError {
+  init(_ error: DatasetError) {
+    switch error.kind {
+    case .invalidArgument: status = SWIFTCLIP_INVALID_ARGUMENT
+    case .io: status = SWIFTCLIP_IO_ERROR
+    case .invalidData: status = SWIFTCLIP_INVALID_DATA
+    case .unsupported: status = SWIFTCLIP_UNSUPPORTED
+    case .textTooLong: status = SWIFTCLIP_TEXT_TOO_LONG
+    case .limitExceeded: status = SWIFTCLIP_LIMIT_EXCEEDED
+    case .outOfMemory: status = SWIFTCLIP_OUT_OF_MEMORY
     }
     message = error.message
   }

@@ -1,4 +1,5 @@
 import CSwiftCLIP
+import Datasets
 import Glibc
 import SwiftCLIP
 import Tokenizing
@@ -9,6 +10,7 @@ enum Resource {
   case classifier(ZeroShotClassifier)
   case tokenizer(Tokenizer)
   case trainer(SharedTrainer)
+  case dataset(Dataset)
 }
 
 /// All live handles. A handle is a number that is never given twice, dressed as a pointer: so one that was
@@ -64,6 +66,11 @@ enum Handles {
   static func trainer(_ handle: OpaquePointer?) throws(BoundaryError) -> SharedTrainer {
     guard case .trainer(let trainer) = unsafe find(handle) else { throw unsafe stale(handle, "trainer") }
     return trainer
+  }
+
+  static func dataset(_ handle: OpaquePointer?) throws(BoundaryError) -> Dataset {
+    guard case .dataset(let dataset) = unsafe find(handle) else { throw unsafe stale(handle, "data set") }
+    return dataset
   }
 
   private static func stale(_ handle: OpaquePointer?, _ kind: String) -> BoundaryError {

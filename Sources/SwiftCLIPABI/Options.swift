@@ -106,7 +106,7 @@ extension swiftclip_preprocess_options: SizedOptions {
   }
 }
 
-private func choice<T: RawRepresentable<Int32>>(_ value: Int32, _ name: String) throws(BoundaryError) -> T {
+func choice<T: RawRepresentable<Int32>>(_ value: Int32, _ name: String) throws(BoundaryError) -> T {
   guard let result = T(rawValue: value) else {
     throw .argument("\(name) is \(value), which is none of its values. See swiftclip.h.")
   }

@@ -49,3 +49,24 @@ public func swiftclip_tokenizer_encode(
     }
   }
 }
+
+@_cdecl("swiftclip_learn_merges") @implementation
+public func swiftclip_learn_merges(
+  _ captions: UnsafePointer<swiftclip_text>!, _ count: Int, _ flags: UInt32, _ vocabularySize: Int,
+  _ path: UnsafePointer<CChar>!, _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!,
+  _ learned: UnsafeMutablePointer<Int>!
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let rules = try textRules(flags)
+    guard !rules.truncate else {
+      throw .argument("flags has SWIFTCLIP_TEXT_TRUNCATE, which has no meaning where merges are learned.")
+    }
+    let name = unsafe try SwiftCLIPABI.path(path, "path")
+    let inputs = unsafe try SwiftCLIPABI.texts(captions, "captions", count: count)
+    let size = try engine { () throws(CLIPError) in
+      unsafe try learnMerges(
+        inputs, rules, size: vocabularySize, path: name, progress: reporting(progress, context))
+    }
+    unsafe learned?.pointee = size
+  }
+}

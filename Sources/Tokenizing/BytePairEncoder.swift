@@ -78,7 +78,7 @@ private struct LinkedSymbols {
   private var symbols: [Int32]
   private var previous: [Int32]
   private var next: [Int32]
-  private var heap = MinimumHeap()
+  private var heap = Heap<UInt64>()
   private static let end: Int32 = -1
   /// In the place of a symbol that went into the one before it.
   private static let gone: Int32 = -1
@@ -128,35 +128,5 @@ private struct LinkedSymbols {
     if next[place] != Self.end { previous[Int(next[place])] = Int32(truncatingIfNeeded: place) }
     fresh.append(place)
     if previous[place] >= 0 { fresh.append(Int(previous[place])) }
-  }
-}
-
-/// A binary heap of numbers.
-private struct MinimumHeap {
-  private var items: [UInt64] = []
-
-  var minimum: UInt64? { items.first }
-
-  mutating func insert(_ item: UInt64) {
-    var i = items.count
-    items.append(item)
-    while i > 0, items[(i - 1) / 2] > items[i] {
-      items.swapAt(i, (i - 1) / 2)
-      i = (i - 1) / 2
-    }
-  }
-
-  mutating func removeMinimum() {
-    guard let last = items.popLast(), !items.isEmpty else { return }
-    items[0] = last
-    var i = 0
-    while true {
-      var child = 2 * i + 1
-      guard child < items.count else { return }
-      if child + 1 < items.count, items[child + 1] < items[child] { child += 1 }
-      if items[i] <= items[child] { return }
-      items.swapAt(i, child)
-      i = child
-    }
   }
 }

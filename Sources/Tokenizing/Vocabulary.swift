@@ -16,7 +16,7 @@ struct Vocabulary: Sendable {
 
   /// The official vocabulary uses so many of the 262,144 merges in its file.
   static let officialMerges = 49152 - 256 - 2
-  private static let otherSymbols = 512 + 2
+  static let otherSymbols = 512 + 2
 
   /// Reads the text of a merges file.
   ///   size  the model's number of ids; nil: the file's, cut to the official one
@@ -100,7 +100,7 @@ struct Vocabulary: Sendable {
 
   /// How BPE files write bytes: visible Latin-1 characters as themselves, the others from U+0100 on. Ids follow
   /// `order`: the visible ones first.
-  private static func byteAlphabet() -> (order: [Int], letters: [[UInt8]]) {
+  static func byteAlphabet() -> (order: [Int], letters: [[UInt8]]) {
     let visible = [0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF].flatMap { Array($0) }
     let hidden = (0..<256).filter { !visible.contains($0) }
     var letters = [[UInt8]](repeating: [], count: 256)

@@ -33,12 +33,13 @@ from ._errors import (
 )
 from ._library import version
 from .classifier import Classifier, similarity
+from .dataset import Dataset
 from .inspection import Inspection, Tower, inspect
 from .loading import load, load_bytes
 from .model import Embedded, Model
 from .options import Preprocess
 from .pictures import preprocess
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, learn_merges
 from .trainer import Trainer
 from .verification import Agreement, Verification, verify
 
@@ -50,6 +51,7 @@ __all__ = [
     "BufferTooSmallError",
     "CancelledError",
     "Classifier",
+    "Dataset",
     "Embedded",
     "FileError",
     "Inspection",
@@ -71,6 +73,7 @@ __all__ = [
     "UnsupportedError",
     "Verification",
     "inspect",
+    "learn_merges",
     "load",
     "load_bytes",
     "preprocess",

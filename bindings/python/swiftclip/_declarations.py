@@ -32,6 +32,9 @@ JPEG_DECODINGS = {"full": 0, "scaled": 1}
 INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
 BACKENDS = {"own": 0, "openblas": 1}
 PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
+CROPS = {"centre": 0, "random": 1}
+BACKGROUNDS = {"preprocess": 0, "white": 1, "random": 2}
+LONG_CAPTIONS = {"truncate": 0, "skip": 1, "refuse": 2}
 
 
 class Text(ctypes.Structure):
@@ -162,6 +165,41 @@ class Tensor(ctypes.Structure):
     ]
 
 
+class DatasetOptions(ctypes.Structure):
+    """swiftclip_dataset_options"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("model", c_void_p),
+        ("preprocess", POINTER(PreprocessOptions)),
+        ("vocabulary", c_char_p),
+        ("context_length", c_int32),
+        ("batch_size", c_int32),
+        ("seed", c_uint64),
+        ("shuffle", c_int32),
+        ("shuffle_buffer", c_int32),
+        ("buffer_bytes", c_uint64),
+        ("keep_last", c_int32),
+        ("endless", c_int32),
+        ("threads", c_int32),
+        ("ahead", c_int32),
+        ("crop", c_int32),
+        ("background", c_int32),
+        ("scale_min", c_float),
+        ("scale_max", c_float),
+        ("flip", c_float),
+        ("brightness", c_float),
+        ("contrast", c_float),
+        ("saturation", c_float),
+        ("sentences", c_int32),
+        ("long_captions", c_int32),
+        ("allow_outside", c_int32),
+        ("named", c_int32),
+        ("path_column", c_char_p),
+        ("caption_column", c_char_p),
+    ]
+
+
 Progress = ctypes.CFUNCTYPE(c_int, c_void_p, c_size_t, c_size_t)
 BatchFunction = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(EmbeddedBatch))
 
@@ -253,4 +291,16 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_trainer_tensor_count": (c_size_t, (_HANDLE,)),
     "swiftclip_trainer_tensor": (_STATUS, (_HANDLE, c_size_t, POINTER(Tensor))),
     "swiftclip_trainer_save": (_STATUS, (_HANDLE, c_char_p)),
+    "swiftclip_learn_merges": (
+        _STATUS,
+        (_TEXTS, c_size_t, c_uint32, c_size_t, c_char_p, Progress, c_void_p, POINTER(c_size_t)),
+    ),
+    "swiftclip_dataset_options_init": (_STATUS, (POINTER(DatasetOptions), c_size_t)),
+    "swiftclip_dataset_open": (_STATUS, (POINTER(c_char_p), c_size_t, POINTER(DatasetOptions), _OUT_HANDLE)),
+    "swiftclip_dataset_free": (None, (_HANDLE,)),
+    "swiftclip_dataset_next": (_STATUS, (_HANDLE, _NUMBERS, c_size_t, _NUMBERS, c_size_t, POINTER(c_size_t))),
+    "swiftclip_dataset_seek": (_STATUS, (_HANDLE, c_uint64)),
+    "swiftclip_dataset_position": (c_uint64, (_HANDLE,)),
+    "swiftclip_dataset_batches": (c_size_t, (_HANDLE,)),
+    "swiftclip_dataset_report": (_STATUS, (_HANDLE, c_char_p, c_size_t, POINTER(c_size_t))),
 }

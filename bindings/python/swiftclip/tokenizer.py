@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Tuple, Union
+from typing import Any, Iterable, Optional, Tuple, Union
 
 import numpy as np
 
 from ._errors import bad_argument
 from ._handle import Handle
 from ._library import address, check, library
+from ._progress import ProgressFunction, watching
 from .options import whole
-from .texts import TextArray, Texts, as_texts, text_flags
+from .texts import TextArray, TextLike, Texts, as_texts, text_flags
 
 
 class Tokenizer:
@@ -87,3 +88,49 @@ class Tokenizer:
     def __repr__(self) -> str:
         path, context = self._arguments
         return f"<swiftclip.Tokenizer {path}, context {context}{', closed' if self._handle.closed else ''}>"
+
+
+def learn_merges(
+    captions: Iterable[TextLike],
+    vocabulary_size: int,
+    path: Union[str, "os.PathLike[str]"],
+    *,
+    errors: str = "strict",
+    progress: Optional[ProgressFunction] = None,
+) -> int:
+    """Learns a byte-level BPE vocabulary from captions and writes it as a merges file, which `Tokenizer`, `load`
+    and the official code read. Since 1.1.
+
+    captions         texts, str or UTF-8 bytes
+    vocabulary_size  token ids to aim for, 515...49408: 512 for bytes, one for each merge, 2 for start and end
+    path             where to write; the file appears whole or not at all
+    errors           "replace" reads invalid UTF-8 as U+FFFD; "strict" makes it an InvalidDataError
+    progress         called with captions read and merges learned, of both; an exception stops the work
+
+    Each merge is the pair of symbols that occurs most often in the words as they are tokenized with the merges
+    before it; of equals, the pair whose left symbol came about first, then whose right one did. Pairs that occur
+    once are not merged. The same captions give the same file.
+
+    Returns the number of token ids, fewer than asked for where no pair was left. Raises InvalidArgumentError,
+    InvalidDataError (nothing to learn), TextTooLongError (above 16 MB), FileError.
+    """
+    array = TextArray(as_texts(captions))
+    size = whole("vocabulary_size", vocabulary_size, 0, 2**31)
+    encoded = os.fsencode(os.fspath(path))
+    if b"\0" in encoded:
+        raise bad_argument(f"The path of the vocabulary holds a NUL byte: {path!r}.")
+    learned = ctypes.c_size_t()
+    with watching(progress) as watch:
+        check(
+            library().swiftclip_learn_merges(
+                array.pointer,
+                array.count,
+                text_flags(False, errors),
+                size,
+                encoded,
+                watch.callback,
+                None,
+                ctypes.byref(learned),
+            )
+        )
+    return int(learned.value)

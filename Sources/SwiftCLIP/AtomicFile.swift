@@ -55,3 +55,12 @@ import Glibc
     )
   }
 }
+
+/// A small file at once.
+func writeAtomically(_ bytes: [UInt8], to path: String) throws(CLIPError) {
+  var file = try AtomicFile(path)
+  try unsafe bytes.withUnsafeBufferPointer { (bytes) throws(CLIPError) in
+    try unsafe file.write(UnsafeRawBufferPointer(bytes))
+  }
+  try file.commit()
+}
