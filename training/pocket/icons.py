@@ -24,6 +24,8 @@ CATEGORY = {
     "emotes": "face",
 }
 HELD_OUT_THEME = "oxygen"
+# What older themes put before a name.
+PREFIX = re.compile(r"^(gtk|gnome mime|gnome fs|gnome dev|gnome|stock) (?=\w)")
 
 # name of an icon -> theme -> (path inside the work folder, context)
 Found = Dict[str, Dict[str, Tuple[str, str]]]
@@ -55,7 +57,9 @@ def more_icons(work: Path, known: Set[str]) -> List[Record]:
             context = MORE_CONTEXTS.get(context, context)
             if context == "panel" or (context in ("apps", "legacy") and words_of(name) not in known):
                 continue
-            records.append(icon(name, theme, path, context))
+            record = icon(name, theme, path, context)
+            record.title = PREFIX.sub("", record.title)
+            records.append(record)
     return records
 
 
