@@ -9,7 +9,9 @@ extension Compute {
   ) throws(KernelError) {
     let plan = FilterGradientPlan(x, outputs: dY.columns, panelColumns: loops.panelColumns)
     Counters.count(multiplyAdds: 36 * plan.tiles * x.channels * dY.columns)
-    guard let floats = plan.floats(threads: threads, slot: slotFloats) else { throw .outOfMemory(bytes: .max) }
+    guard let floats = plan.floats(threads: threads, slot: slotFloats) else {
+      throw .outOfMemory(bytes: .max)
+    }
     try scratch.withFloats(floats) { memory in
       let turn = FilterGradientTurn(
         plan: plan, x: x, dY: Pictures(dY, side: x.side), values: memory,

@@ -9,7 +9,8 @@ struct PackedParameter {
   ///   - inputs: of the matrix, taps included.
   ///   - source: where the values lie now.
   mutating func weights(
-    inputs: Int, taps: Int = 1, _ source: WeightSource, bias: UnsafePointer<Float>? = nil, _ pass: TrainingPass
+    inputs: Int, taps: Int = 1, _ source: WeightSource, bias: UnsafePointer<Float>? = nil,
+    _ pass: TrainingPass
   ) throws(CLIPError) -> PackedWeights {
     if let packed {
       if generation != pass.store.generation {

@@ -47,7 +47,7 @@ struct TrainedBatchNorm {
       try converting { () throws(KernelError) in
         unsafe try pass.compute.moments(x, means: norm.mean, variances: rates)
       }
-      unsafe count(norm.mean, rates, pixels: x.rows, store)
+      if pass.countsStatistics { unsafe count(norm.mean, rates, pixels: x.rows, store) }
     } else {
       unsafe norm.mean.update(from: store.buffer(runningMean), count: channels)
       unsafe rates.update(from: store.buffer(runningVariance), count: channels)

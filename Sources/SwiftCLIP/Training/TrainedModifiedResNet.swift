@@ -88,7 +88,8 @@ final class TrainedModifiedResNet: TrainedImageTower {
         let slots = try ResNetSlots(count: count, floats: largestMap, pass)
         let last = records[records.count - 1].y
         let learn = lowestLearning(pass)
-        let dx = learn <= stem.count + blocks.count - 1
+        let dx =
+          learn <= stem.count + blocks.count - 1
           ? slots.trunk.maps(side: last.side, channels: last.view.columns).view : nil
         try attentionPool.backward(dResult, pooled, count: count, into: dx, pass)
         for index in blocks.indices.reversed() where learn <= stem.count + index {
