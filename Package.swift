@@ -45,9 +45,10 @@ let package = Package(
       name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
-      name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels", "Counters"],
+      name: "SwiftCLIP", dependencies: ["ONNXImport", "ONNXExport", "Imaging", "Tokenizing", "Kernels", "Counters"],
       swiftSettings: safe + small),
     .target(name: "ONNXImport", swiftSettings: safe + small),
+    .target(name: "ONNXExport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
     .target(
       name: "Imaging", dependencies: ["CCodecs"],
