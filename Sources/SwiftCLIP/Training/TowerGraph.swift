@@ -17,6 +17,7 @@ struct TowerGraph {
   let store: ParameterStore
   let weights: StoredWeights
   let quickGELU: Bool
+  static let batchNormEpsilon: Float = 1e-5
 
   init(_ name: String, _ store: ParameterStore, _ weights: StoredWeights, quickGELU: Bool) {
     graph = Graph(name: name)
