@@ -45,11 +45,12 @@ let package = Package(
       name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Datasets", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
-      name: "SwiftCLIP", dependencies: ["ONNXImport", "Imaging", "Tokenizing", "Kernels", "Counters"],
+      name: "SwiftCLIP", dependencies: ["ONNXImport", "ONNXExport", "Imaging", "Tokenizing", "Kernels", "Counters"],
       swiftSettings: safe + small),
     .target(
       name: "Datasets", dependencies: ["Imaging", "Tokenizing", "Kernels"], swiftSettings: safe + small),
     .target(name: "ONNXImport", swiftSettings: safe + small),
+    .target(name: "ONNXExport", swiftSettings: safe + small),
     .target(name: "Tokenizing", swiftSettings: safe),
     .target(
       name: "Imaging", dependencies: ["CCodecs"],

@@ -132,6 +132,8 @@ extension Interpreter {
     let shape = [factors.count, 1, 1]
     let factor = try program.constant(ConstantTensor(factors), shape: shape)
     let summand = try program.constant(ConstantTensor(summands), shape: shape)
+    let four = try (1...4).map { (i) throws(ImportError) in try call.input(i) }
+    batchNorms[[factor.expression, summand.expression]] = (four, epsilon)
     return try program.binary(.add, program.binary(.multiply, x, factor), summand)
   }
 

@@ -36,6 +36,8 @@ struct Interpreter: ~Copyable {
   private static let mostNodes = 1 << 20
 
   var program: Program
+  /// Gain, bias, mean and variance behind the constants that a BatchNorm was folded to: its factor and its summand.
+  var batchNorms: [[Int]: (parts: [Value], epsilon: Double)] = [:]
   private(set) var origins: [Origin] = [Origin(operation: "the graph", name: "", output: "")]
   private var tensors: TensorReader
   private var functions: [FunctionKey: FunctionRecord] = [:]

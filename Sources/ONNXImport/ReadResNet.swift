@@ -163,8 +163,21 @@ extension Interpreter {
       weight: try weight(matrix, matrix.shape, for: end.expression),
       gain: try gain.map { (g) throws(ImportError) in try weight(g, [channels], for: end.expression) },
       bias: try bias.map { (b) throws(ImportError) in try weight(b, [channels], for: end.expression) },
-      stride: stride, padding: padding, kernel: matrix.shape[2])
+      norm: try norm(gain, bias, for: end.expression), stride: stride, padding: padding, kernel: matrix.shape[2])
     return (layer, Picture(expression: x.expression, shape: x.shape))
+  }
+
+  /// The BatchNorm that these factors and summands of a convolution's channels come from, if they come from one.
+  private mutating func norm(
+    _ gain: Value?, _ bias: Value?, for expression: Int
+  ) throws(ImportError) -> BatchNorm? {
+    guard let gain, let bias, program.isDense(gain), program.isDense(bias),
+      let norm = batchNorms[[gain.expression, bias.expression]]
+    else { return nil }
+    var parts: [Weight] = []
+    for part in norm.parts { parts.append(try weight(part, [part.count], for: expression)) }
+    return BatchNorm(
+      gain: parts[0], bias: parts[1], mean: parts[2], variance: parts[3], epsilon: Float(norm.epsilon))
   }
 
   /// What `end` is an average pool of, with the pool's side; 1 and `end` itself where it is none.

@@ -1,3 +1,10 @@
+/// A BatchNorm with known statistics, as a file has it: (x − mean) / √(variance + epsilon) · gain + bias for each channel.
+public struct BatchNorm: Sendable {
+  /// [channels] each.
+  public let gain, bias, mean, variance: Weight
+  public let epsilon: Float
+}
+
 /// y = weight ∗ x · gain + bias over [channels, height, width], with zeros around the picture.
 public struct Convolution: Sendable {
   /// [outputs, inputs, kernel, kernel]
@@ -7,6 +14,8 @@ public struct Convolution: Sendable {
   public let gain: Weight?
   /// [outputs]; a BatchNorm's mean and bias are folded into it.
   public let bias: Weight?
+  /// What `gain` and `bias` amount to, where the file has a BatchNorm of its own after the convolution.
+  public let norm: BatchNorm?
   public let stride: Int
   /// Zeros on each of the four sides.
   public let padding: Int

@@ -18,6 +18,12 @@ public struct Weight: Sendable {
   /// Number of elements.
   public var count: Int { shape.reduce(1, &*) }
 
+  /// The same with its axes in the opposite order.
+  public var transposed: Weight {
+    Weight(
+      kind: kind, shape: shape.reversed(), strides: strides.reversed(), byteOffset: byteOffset, region: region)
+  }
+
   /// Bytes of one element.
   public var elementSize: Int { kind == .float32 ? 4 : 2 }
 

@@ -59,20 +59,45 @@ struct Towers: Sendable {
   }
 }
 
-extension CLIP {
-  /// Opens a file that holds one tower or both, or a directory in a common layout.
-  public convenience init(path: String, _ options: Options) throws(CLIPError) {
+/// Recognised towers and the vocabulary that belongs to them, before anything is done with either.
+struct ModelParts: Sendable {
+  let towers: Towers
+  let vocabulary: Vocabulary?
+
+  /// From a file that holds one tower or both, or a directory in a common layout.
+  init(path: String, _ options: CLIP.Options) throws(CLIPError) {
     switch FileKind(path) {
     case .missing(let reason): throw CLIP.missing(path, reason)
     case .directory:
       let layout = try Layout(directory: path)
       try self.init(visual: layout.visual, textual: layout.textual, vocabularyFolders: [path], options)
     case .file:
-      let towers = Towers(try Towers.importing(path))
-      let folders = Vocabulary.folders(beside: path)
-      let vocabulary = towers.text == nil ? nil : try Vocabulary.find(options, folders, towers.merges)
-      try self.init(towers, vocabulary, options)
+      try self.init(Towers(try Towers.importing(path)), Vocabulary.folders(beside: path), options)
     }
+  }
+
+  private init(_ towers: Towers, _ folders: [String], _ options: CLIP.Options) throws(CLIPError) {
+    self.towers = towers
+    vocabulary = towers.text == nil ? nil : try Vocabulary.find(options, folders, towers.merges)
+  }
+
+  /// From one file per tower; either may be nil.
+  init(
+    visual: String?, textual: String?, vocabularyFolders: [String] = [], _ options: CLIP.Options
+  ) throws(CLIPError) {
+    let image = try visual.map(Towers.importing)
+    let text = visual == textual ? image : try textual.map(Towers.importing)
+    let towers = try Towers(visual: image, textual: text, (visual ?? "", textual ?? ""))
+    let folders = vocabularyFolders + (textual.map { Vocabulary.folders(beside: $0) } ?? [])
+    try self.init(towers, folders, options)
+  }
+}
+
+extension CLIP {
+  /// Opens a file that holds one tower or both, or a directory in a common layout.
+  public convenience init(path: String, _ options: Options) throws(CLIPError) {
+    let parts = try ModelParts(path: path, options)
+    try self.init(parts.towers, parts.vocabulary, options)
   }
 
   static func missing(_ path: String, _ reason: String) -> CLIPError {
@@ -81,15 +106,9 @@ extension CLIP {
   }
 
   /// Opens one file per tower; either may be nil.
-  public convenience init(
-    visual: String?, textual: String?, vocabularyFolders: [String] = [], _ options: Options
-  ) throws(CLIPError) {
-    let image = try visual.map(Towers.importing)
-    let text = visual == textual ? image : try textual.map(Towers.importing)
-    let towers = try Towers(visual: image, textual: text, (visual ?? "", textual ?? ""))
-    let folders = vocabularyFolders + (textual.map { Vocabulary.folders(beside: $0) } ?? [])
-    let vocabulary = text == nil ? nil : try Vocabulary.find(options, folders, towers.merges)
-    try self.init(towers, vocabulary, options)
+  public convenience init(visual: String?, textual: String?, _ options: Options) throws(CLIPError) {
+    let parts = try ModelParts(visual: visual, textual: textual, options)
+    try self.init(parts.towers, parts.vocabulary, options)
   }
 
   /// Opens towers and vocabulary from bytes, which are not needed afterwards.

@@ -28,17 +28,23 @@ public struct Tokenizer: Sendable {
       throw .unsupported(
         "a context of \(contextLength) tokens has no place for start and end. Give 2 or more.")
     }
+    let text = unsafe try Tokenizer.text(vocabulary: vocabulary, name: name)
+    self.vocabulary = try Vocabulary(text: text, name: name, size: vocabularySize)
+    self.contextLength = contextLength
+    TextRepair.prepare()
+  }
+
+  /// The text of a vocabulary that is plain or gzip.
+  public static func text(
+    vocabulary: UnsafeRawBufferPointer, name: String
+  ) throws(TokenizerError) -> [UInt8] {
     guard vocabulary.count <= Gzip.maximalSize else {
       throw .invalidData(
         "\(name) has \(vocabulary.count) bytes: more than \(Gzip.maximalSize >> 20) MB is no vocabulary.")
     }
     // The buffer is the caller's for the length of the call; both branches copy it.
-    let text =
-      unsafe Gzip.isGzip(vocabulary)
+    return unsafe Gzip.isGzip(vocabulary)
       ? try unsafe Gzip.inflate(vocabulary, name: name) : unsafe [UInt8](vocabulary)
-    self.vocabulary = try Vocabulary(text: text, name: name, size: vocabularySize)
-    self.contextLength = contextLength
-    TextRepair.prepare()
   }
 
   /// Writes a text's tokens: start, byte pairs, end, zeros; `contextLength` ids in all. Nothing is written on
