@@ -803,6 +803,20 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_create(
     const swiftclip_architecture *architecture, const char *vocabulary,
     const swiftclip_trainer_options *options, swiftclip_trainer **trainer);
 
+/* Opens a model to train it further. Both towers are needed, with their norms and biases as the official
+ * models have them; a ResNet must have kept its BatchNorm as nodes of the graph, as
+ * swiftclip_trainer_export writes it and torch.onnx.export does with
+ * training=TrainingMode.PRESERVE and do_constant_folding=False.
+ *   path        a directory or file, as of swiftclip_model_open; with `textual`, the image encoder's
+ *   textual     file of the text encoder, or NULL
+ *   vocabulary  as of swiftclip_model_options; NULL: looked for beside the model and in its metadata
+ *   options     NULL: the defaults
+ * The temperature begins as the model's, or as that of a new one where it does not tell it.
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, MISSING_PART, OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_open(
+    const char *path, const char *textual, const char *vocabulary,
+    const swiftclip_trainer_options *options, swiftclip_trainer **trainer);
+
 /* Opens a checkpoint of swiftclip_trainer_save, to go on with the bits that training would
  * have had without the stop.
  *   options  NULL: those of the checkpoint. Else they replace them all
@@ -891,6 +905,18 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_tensor(
 /* Writes a checkpoint: under another name first, brought to the disk, then renamed, so that whatever
  * happens, either the old or the new one is there and whole. Errors: INVALID_ARGUMENT, IO_ERROR. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_save(swiftclip_trainer *trainer, const char *path);
+
+/* How an exported model holds its matrices. */
+enum {
+  SWIFTCLIP_WEIGHTS_FLOAT32 = 0,
+  SWIFTCLIP_WEIGHTS_FLOAT16 = 1 /* rounded to float16, in half the space, each followed by a cast */
+};
+
+/* Writes the model as visual.onnx, textual.onnx (opset 17) and merges.txt into a directory, which is made
+ * if need be, each file whole or not at all. swiftclip_model_open, swiftclip_trainer_open and any ONNX
+ * runtime open them. Errors: INVALID_ARGUMENT, IO_ERROR, LIMIT_EXCEEDED (above 2 GB). */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_export(
+    swiftclip_trainer *trainer, const char *directory, int32_t weights);
 
 #ifdef __cplusplus
 }

@@ -33,6 +33,26 @@ public func swiftclip_trainer_create(
   }
 }
 
+@_cdecl("swiftclip_trainer_open") @implementation
+public func swiftclip_trainer_open(
+  _ path: UnsafePointer<CChar>!, _ textual: UnsafePointer<CChar>!, _ vocabulary: UnsafePointer<CChar>!,
+  _ options: UnsafePointer<swiftclip_trainer_options>!, _ trainer: UnsafeMutablePointer<OpaquePointer?>!
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let name = unsafe try SwiftCLIPABI.path(path, "path")
+    let textualName = unsafe try optionalPath(textual, "textual")
+    let checked = unsafe try swiftclip_trainer_options.checked(options)
+    var opening = CLIP.Options()
+    opening.vocabularyPath = unsafe try optionalPath(vocabulary, "vocabulary")
+    let target = unsafe try handleOutput(trainer, "trainer")
+    let made = try engine { () throws(CLIPError) in
+      guard let textualName else { return try Trainer(PretrainedModel(path: name, opening), checked) }
+      return try Trainer(PretrainedModel(visual: name, textual: textualName, opening), checked)
+    }
+    unsafe target.pointee = Handles.add(.trainer(SharedTrainer(made)))
+  }
+}
+
 @_cdecl("swiftclip_trainer_resume") @implementation
 public func swiftclip_trainer_resume(
   _ path: UnsafePointer<CChar>!, _ options: UnsafePointer<swiftclip_trainer_options>!,
@@ -210,5 +230,21 @@ public func swiftclip_trainer_save(
     let shared = unsafe try Handles.trainer(trainer)
     let name = unsafe try SwiftCLIPABI.path(path, "path")
     try shared.running { (trainer) throws(CLIPError) in try trainer.save(name) }
+  }
+}
+
+@_cdecl("swiftclip_trainer_export") @implementation
+public func swiftclip_trainer_export(
+  _ trainer: OpaquePointer!, _ directory: UnsafePointer<CChar>!, _ weights: Int32
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let shared = unsafe try Handles.trainer(trainer)
+    let name = unsafe try SwiftCLIPABI.path(directory, "directory")
+    guard (0...1).contains(weights) else {
+      throw .argument("weights is \(weights). Use SWIFTCLIP_WEIGHTS_FLOAT32 or SWIFTCLIP_WEIGHTS_FLOAT16.")
+    }
+    try shared.running { (trainer) throws(CLIPError) in
+      try trainer.export(name, weights == 0 ? .float32 : .float16)
+    }
   }
 }

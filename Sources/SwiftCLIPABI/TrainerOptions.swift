@@ -17,7 +17,7 @@ import Synchronization
     unsafe names = (0..<trainer.tensorCount).map { unsafe strdup(trainer.tensor($0)?.name ?? "") }
   }
 
-  deinit { for unsafe name in unsafe names { unsafe free(name) } }
+  deinit { for index in unsafe names.indices { unsafe free(names[index]) } }
 
   /// For answers that are numbers; those that read one while another thread computes get it as it is.
   func using<R>(_ body: (Trainer) -> R) throws(BoundaryError) -> R {

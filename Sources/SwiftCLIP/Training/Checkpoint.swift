@@ -20,22 +20,23 @@ extension Trainer {
     header.add(options)
     header.add(stepsDone)
     header.add(vocabulary)
-    var file = try AtomicFile(path)
+    var file = try FileReplacement(path)
     var checksum = Checksum()
     var start = HeaderWriter()
     start.add(Int(bitPattern: UInt(Self.magic)))
     start.add(header.bytes.count)
     try file.write(start.bytes, &checksum)
     try file.write(header.bytes, &checksum)
-    for unsafe section in unsafe sections {
-      let bytes = UnsafeRawBufferPointer(section)
+    for index in unsafe sections.indices {
+      let bytes = unsafe UnsafeRawBufferPointer(sections[index])
       unsafe checksum.add(bytes)
       try unsafe file.write(bytes)
     }
     var end = HeaderWriter()
     end.add(Int(bitPattern: UInt(checksum.value)))
     try file.write(end.bytes, &checksum)
-    try file.commit()
+    try file.finish()
+    try file.publish()
   }
 
   private var sections: [UnsafeMutableBufferPointer<Float>] {
@@ -71,8 +72,8 @@ extension Trainer {
     change(&options)
 
     let trainer = try Trainer(laidOut: architecture, options)
-    for unsafe section in unsafe trainer.sections {
-      try unsafe file.read(into: UnsafeMutableRawBufferPointer(section), &checksum)
+    for index in unsafe trainer.sections.indices {
+      try unsafe file.read(into: UnsafeMutableRawBufferPointer(trainer.sections[index]), &checksum)
     }
     let expected = checksum.value
     var end = HeaderReader(try file.read(8, &checksum), path)
@@ -228,8 +229,8 @@ private struct Checksum {
   }
 }
 
-extension AtomicFile {
-  fileprivate func write(_ bytes: [UInt8], _ checksum: inout Checksum) throws(CLIPError) {
+extension FileReplacement {
+  fileprivate mutating func write(_ bytes: [UInt8], _ checksum: inout Checksum) throws(CLIPError) {
     try unsafe bytes.withUnsafeBufferPointer { (bytes) throws(CLIPError) in
       unsafe checksum.add(UnsafeRawBufferPointer(bytes))
       try unsafe write(UnsafeRawBufferPointer(bytes))

@@ -48,7 +48,9 @@ struct SourceCollector {
   /// A matrix (inputs, outputs) without bias.
   private mutating func add(projection name: String, _ map: ONNXImport.Linear?) throws(CLIPError) {
     guard let map else { throw refusal("it has no \(name), the projection into the common space") }
-    guard map.bias == nil else { throw refusal("its \(name) has a bias, which the official projection lacks") }
+    guard map.bias == nil else {
+      throw refusal("its \(name) has a bias, which the official projection lacks")
+    }
     add(name, map.weight)
   }
 
@@ -77,7 +79,9 @@ struct SourceCollector {
       guard block.causal == causal else {
         throw refusal("the attention of \(name) is \(block.causal ? "" : "not ")causal")
       }
-      guard block.heads == blocks.first?.heads else { throw refusal("\(name) has other heads than the first") }
+      guard block.heads == blocks.first?.heads else {
+        throw refusal("\(name) has other heads than the first")
+      }
       guard block.activation == activation ?? block.activation else {
         throw refusal("\(name) has another activation than what comes before; both towers must have one")
       }
@@ -97,7 +101,8 @@ struct SourceCollector {
     switch tower.pooling {
     // The end of text has the largest id.
     case .largest, .first(tower.vocabularySize - 1): break
-    case .first(let id): throw refusal("a text is read at token \(id), which is not the last of the vocabulary")
+    case .first(let id):
+      throw refusal("a text is read at token \(id), which is not the last of the vocabulary")
     case .last: throw refusal("a text is read at its last position instead of at its end")
     }
     add("token_embedding.weight", tower.tokenEmbedding)
@@ -159,7 +164,8 @@ struct SourceCollector {
   private mutating func collect(_ tower: ModifiedResNetTower) throws(CLIPError) -> Architecture.Vision {
     _ = try ModifiedResNet.room(tower)
     guard tower.stages.count == 4 else {
-      throw refusal("its ResNet has \(tower.stages.count) stages with a shortcut convolution of their own, not four")
+      throw refusal(
+        "its ResNet has \(tower.stages.count) stages with a shortcut convolution of their own, not four")
     }
     for (index, layer) in tower.stem.enumerated() {
       try add("visual.conv\(index + 1)", "visual.bn\(index + 1)", layer)

@@ -37,12 +37,14 @@ struct TowerGraph {
 
   private func check(_ name: String, _ values: UnsafeBufferPointer<Float>, isHalf: Bool) throws(CLIPError) {
     var largest: Float = 0
-    for unsafe value in unsafe values {
+    for index in values.indices {
+      let value = unsafe values[index]
       // Not a number compares as false.
       guard abs(value) <= Float.greatestFiniteMagnitude else {
         throw CLIPError(
           .invalidData,
-          "\(name) holds a value that is not finite, so nothing was exported. Go back to the last good checkpoint.")
+          "\(name) holds a value that is not finite, so nothing was exported. Go back to the last good checkpoint."
+        )
       }
       largest = max(largest, abs(value))
     }
@@ -50,7 +52,8 @@ struct TowerGraph {
     guard isHalf, largest >= 65520 else { return }
     throw CLIPError(
       .invalidData,
-      "\(name) holds \(largest), which is too large for float16, so nothing was exported. Export with float32 weights.")
+      "\(name) holds \(largest), which is too large for float16, so nothing was exported. Export with float32 weights."
+    )
   }
 
   // MARK: Layers

@@ -86,7 +86,8 @@ extension TowerGraph {
       parameter("\(norm).weight", outputs), parameter("\(norm).bias", outputs),
       parameter("\(norm).running_mean", outputs), parameter("\(norm).running_var", outputs),
     ]
-    return graph.node("BatchNormalization", [result] + statistics, ["epsilon": .float(TowerGraph.batchNormEpsilon)])
+    return graph.node(
+      "BatchNormalization", [result] + statistics, ["epsilon": .float(TowerGraph.batchNormEpsilon)])
   }
 
   private mutating func relu(_ x: Value) -> Value { graph.node("Relu", [x]) }

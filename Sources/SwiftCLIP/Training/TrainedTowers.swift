@@ -17,7 +17,8 @@ struct TrainedTowers {
         patch: patch, heads: heads, quickGELU: architecture.quickGELU)
     case .resNet(let blocks, let width, let heads):
       image = TrainedModifiedResNet(
-        &layout, embedDim: architecture.embedDim, imageSize: architecture.imageSize, blocks: blocks, width: width,
+        &layout, embedDim: architecture.embedDim, imageSize: architecture.imageSize, blocks: blocks,
+        width: width,
         heads: heads)
     }
     text = TrainedTextTransformer(

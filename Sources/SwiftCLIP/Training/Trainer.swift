@@ -57,6 +57,15 @@ public final class Trainer {
     if let vocabularyPath { vocabulary = try CLIP.vocabularyBytes(vocabularyPath, for: architecture) }
   }
 
+  /// From an opened model, to be trained further. A model that does not tell its temperature begins with the official
+  /// initial one.
+  public convenience init(_ model: PretrainedModel, _ options: Options) throws(CLIPError) {
+    try self.init(laidOut: model.architecture, options)
+    try model.fill(store)
+    store.fill(towers.logScale, logf(min(100, max(1, model.logitScale ?? 1 / 0.07))))
+    vocabulary = model.vocabulary ?? []
+  }
+
   /// The same with all values zero, to be filled by whoever has some.
   init(laidOut architecture: Architecture, _ options: Options) throws(CLIPError) {
     try architecture.check()
@@ -205,6 +214,15 @@ public final class Trainer {
     let logScale = unsafe store.value(towers.logScale)
     unsafe logScale[0] = min(max(logScale[0], 0), logf(100))
     stepsDone += 1
+  }
+}
+
+extension Trainer {
+  /// Writes the model as `visual.onnx`, `textual.onnx` and `merges.txt`, which any ONNX runtime and `CLIP` open.
+  public func export(_ directory: String, _ weights: StoredWeights) throws(CLIPError) {
+    try Export.write(
+      architecture, store, logitScale: logitScale, vocabulary: vocabulary.isEmpty ? nil : vocabulary, weights,
+      into: directory)
   }
 }
 

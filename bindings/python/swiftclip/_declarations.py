@@ -267,6 +267,10 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         _STATUS,
         (POINTER(Architecture), c_char_p, POINTER(TrainerOptions), _OUT_HANDLE),
     ),
+    "swiftclip_trainer_open": (
+        _STATUS,
+        (c_char_p, c_char_p, c_char_p, POINTER(TrainerOptions), _OUT_HANDLE),
+    ),
     "swiftclip_trainer_resume": (_STATUS, (c_char_p, POINTER(TrainerOptions), _OUT_HANDLE)),
     "swiftclip_trainer_free": (None, (_HANDLE,)),
     "swiftclip_trainer_embed_dim": (c_size_t, (_HANDLE,)),
@@ -291,6 +295,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_trainer_tensor_count": (c_size_t, (_HANDLE,)),
     "swiftclip_trainer_tensor": (_STATUS, (_HANDLE, c_size_t, POINTER(Tensor))),
     "swiftclip_trainer_save": (_STATUS, (_HANDLE, c_char_p)),
+    "swiftclip_trainer_export": (_STATUS, (_HANDLE, c_char_p, c_int32)),
     "swiftclip_learn_merges": (
         _STATUS,
         (_TEXTS, c_size_t, c_uint32, c_size_t, c_char_p, Progress, c_void_p, POINTER(c_size_t)),

@@ -65,7 +65,8 @@ struct FileReplacement: ~Copyable {
   private func writeAll(_ bytes: UnsafeRawBufferPointer) throws(CLIPError) {
     var done = 0
     while done < bytes.count {
-      let count = unsafe Glibc.write(descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
+      let count = unsafe Glibc.write(
+        descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw failure() }
       done += count
@@ -115,3 +116,11 @@ struct FileReplacement: ~Copyable {
 
 /// The system's words for the last failed call.
 func describedErrno() -> String { unsafe String(cString: strerror(errno)) }
+
+/// A small file at once.
+func replaceFile(_ path: String, _ bytes: [UInt8]) throws(CLIPError) {
+  var file = try FileReplacement(path)
+  try file.write(bytes)
+  try file.finish()
+  try file.publish()
+}
