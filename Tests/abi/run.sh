@@ -49,6 +49,7 @@ compile() { # output, command...
     "$work/plusplus" "$model" "$pictures"
   sh "$here/cplusplus.sh" "$root" "$work"
   sh "$here/installed.sh" "$root" "$build/libswiftclip.so"
+  PYTHON=$python sh "$here/examples.sh" "$root" "$build/libswiftclip.so"
   compile swiftclip_extension.so $cc -std=c11 -O1 -shared -fPIC -Wall -Wextra -Werror "$here/extension.c" \
     "-I$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')" $link &&
     "$python" "$here/extension.py" "$work" "$model" "$pictures"
@@ -72,7 +73,7 @@ compile() { # output, command...
 
 awk '/^[a-z_]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; seen[$1] }
   END {
-    split("headers: symbols: conventions: threads: fork: plusplus: promise: first_program: hpp: cplusplus: installed: extension: quickstart: classify_dlopen: processors:", all, " ")
+    split("headers: symbols: conventions: threads: fork: plusplus: promise: first_program: hpp: cplusplus: installed: examples: extension: quickstart: classify_dlopen: processors:", all, " ")
     for (i in all) if (!(all[i] in seen)) { print "run.sh: no result of " all[i]; failed++ }
     printf "%d passed, %d failed\n", passed, failed
     exit failed > 0
