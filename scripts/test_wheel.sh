@@ -53,7 +53,6 @@ if $python -m pip install --no-deps --force-reinstall "$dist"/*.tar.gz >"$work/s
 fi
 grep 'Swift 6.3' "$work/sdist.log"
 
-echo '== The Python tests against the installed wheel'
 $python -m pip install --quiet -r "$root/bindings/python/requirements.txt" setuptools
 copy=$work/copy
 mkdir -p "$copy/bindings/python" "$copy/Tests/abi" "$copy/build"
@@ -64,4 +63,20 @@ cp Tests/abi/extension.c "$copy/Tests/abi/"
 cp -r examples include models CHANGELOG.md "$copy/"
 [ ! -d build/merges ] || cp -r build/merges "$copy/build/"
 cd "$work/empty"
+
+echo '== Types of the installed package'
+mkdir "$work/types"
+cp "$copy/bindings/python/tests/typed_surface.py" "$work/types/"
+$python -m mypy --strict "$work/types/typed_surface.py"
+# pyright needs Node.js, and fetches one where there is none.
+if $python -m pip install --quiet pyright && pyright --version >/dev/null 2>&1; then
+  pyright --verifytypes swiftclip --ignoreexternal | tee "$work/pyright.log" | grep 'completeness'
+  grep -q 'completeness score: 100%' "$work/pyright.log" || { cat "$work/pyright.log"; exit 1; }
+  echo '{"typeCheckingMode": "strict"}' >"$work/types/pyrightconfig.json"
+  pyright --project "$work/types"
+else
+  echo 'pyright could not be had here; only mypy has looked.'
+fi
+
+echo '== The Python tests against the installed wheel'
 $python -m pytest -q -rs -p no:cacheprovider "$copy/bindings/python/tests"

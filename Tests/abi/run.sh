@@ -36,6 +36,7 @@ compile() { # output, command...
 {
   sh "$here/headers.sh" "$root"
   sh "$here/symbols.sh" "$build/libswiftclip.so" "$root/include/swiftclip.h" "$root/include/swiftclip.map"
+  "$python" "$here/promise.py" "$root" "$build/libswiftclip.so"
   for test in conventions threads fork; do
     if compile $test $cc -std=gnu11 -O1 -g $warnings "$here/$test.c" $link; then
       "$work/$test" "$model" "$pictures"
@@ -48,6 +49,7 @@ compile() { # output, command...
     "$work/plusplus" "$model" "$pictures"
   sh "$here/cplusplus.sh" "$root" "$work"
   sh "$here/installed.sh" "$root" "$build/libswiftclip.so"
+  PYTHON=$python sh "$here/examples.sh" "$root" "$build/libswiftclip.so"
   compile swiftclip_extension.so $cc -std=c11 -O1 -shared -fPIC -Wall -Wextra -Werror "$here/extension.c" \
     "-I$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')" $link &&
     "$python" "$here/extension.py" "$work" "$model" "$pictures"
@@ -71,7 +73,7 @@ compile() { # output, command...
 
 awk '/^[a-z_]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; seen[$1] }
   END {
-    split("headers: symbols: conventions: threads: fork: plusplus: hpp: cplusplus: installed: extension: quickstart: classify_dlopen: processors:", all, " ")
+    split("headers: symbols: conventions: threads: fork: plusplus: promise: first_program: hpp: cplusplus: installed: examples: extension: quickstart: classify_dlopen: processors:", all, " ")
     for (i in all) if (!(all[i] in seen)) { print "run.sh: no result of " all[i]; failed++ }
     printf "%d passed, %d failed\n", passed, failed
     exit failed > 0

@@ -35,7 +35,7 @@ class SwiftCLIPError(Exception):
 
     def __init__(self, message: str, status: int = Status.INTERNAL_ERROR) -> None:
         super().__init__(message)
-        self.status = status
+        self.status: int = status
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return (type(self), (str(self), self.status))

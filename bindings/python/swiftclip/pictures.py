@@ -109,8 +109,8 @@ class PictureArray:
         start: int = 0,
         failures: Optional[Dict[int, SwiftCLIPError]] = None,
     ) -> None:
-        self.count = len(images)
-        self.array = (Picture * max(self.count, 1))()
+        self.count: int = len(images)
+        self.array: ctypes.Array[Picture] = (Picture * max(self.count, 1))()
         self._kept: List[Any] = []
         for index, image in enumerate(images):
             try:

@@ -26,7 +26,7 @@ class TextArray:
 
     def __init__(self, texts: Iterable[TextLike]) -> None:
         encoded = [_utf8(text, index) for index, text in enumerate(texts)]
-        self.count = len(encoded)
+        self.count: int = len(encoded)
         lengths = np.fromiter(map(len, encoded), np.uintp, self.count)
         self._bytes = np.frombuffer(b"".join(encoded) + b"\0", np.uint8)
         self._array = np.zeros(self.count, _LAYOUT)

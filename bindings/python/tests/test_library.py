@@ -109,6 +109,16 @@ def test_another_major_version_is_refused(tmp_path):
 
 
 @needs_compiler
+def test_another_major_version_is_refused_wherever_it_is_met(tmp_path, monkeypatch):
+    other = library_of_version(tmp_path, 20000)
+    monkeypatch.setattr(_library, "_opened", None)
+    monkeypatch.setattr(_library, "find_library", lambda: other)
+    for call in (swiftclip.load, swiftclip.version, lambda: swiftclip.preprocess("x.png")):
+        with pytest.raises(swiftclip.LibraryError, match="Install the two from the same release"):
+            call()
+
+
+@needs_compiler
 def test_a_library_that_lacks_functions_is_refused(tmp_path):
     with pytest.raises(swiftclip.LibraryError, match="swiftclip_status_name"):
         _library.open_library(library_of_version(tmp_path, 10000))
