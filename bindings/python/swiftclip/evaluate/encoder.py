@@ -64,7 +64,7 @@ class Encoder:
 
     def pictures(self, data: DataSet) -> Encoded:
         """Features and labels of a data set. Raises SwiftCLIPError where none of its pictures can be read."""
-        held = self._once(f"pictures {data.fingerprint()}", lambda: self._embed(data))
+        held = self.once(f"pictures {data.fingerprint()}", lambda: self._embed(data))
         features, readable = held["features"], held["readable"]
         for index in np.flatnonzero(~readable).tolist():
             self.failures.setdefault(_called(data, index), str(held["errors"][index]))
@@ -80,7 +80,7 @@ class Encoder:
             with self.model.classifier(list(classes), list(templates), progress=told) as made:
                 return {"weights": made.weights}
 
-        return self._once("classifier\0" + "\0".join(classes) + "\0\0" + "\0".join(templates), make)["weights"]
+        return self.once("classifier\0" + "\0".join(classes) + "\0\0" + "\0".join(templates), make)["weights"]
 
     def texts(self, texts: Sequence[str], truncate: bool = False) -> np.ndarray:
         """Embeddings of texts, float32 (N, D), not normalised."""
@@ -88,7 +88,7 @@ class Encoder:
         def make() -> Dict[str, np.ndarray]:
             return {"features": self.model.encode_text(list(texts), truncate=truncate, progress=self._told("texts"))}
 
-        return self._once(f"texts {truncate}\0" + "\0".join(texts), make)["features"]
+        return self.once(f"texts {truncate}\0" + "\0".join(texts), make)["features"]
 
     def cosines(self, data: DataSet, templates: Sequence[str]) -> Tuple[np.ndarray, np.ndarray]:
         """Cosines of a data set's pictures with its classes, float32 (N, classes), and the labels (N,)."""
@@ -118,7 +118,8 @@ class Encoder:
         told = np.array(errors, np.str_)
         return {"features": features, "readable": told == "", "errors": told}
 
-    def _once(self, what: str, make: Callable[[], Dict[str, np.ndarray]]) -> Dict[str, np.ndarray]:
+    def once(self, what: str, make: Callable[[], Dict[str, np.ndarray]]) -> Dict[str, np.ndarray]:
+        """Arrays that belong to this model and to `what`: kept ones, or those that `make` makes, which are kept then."""
         name = hashlib.sha256(f"{self._key}\n{what}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         if name not in self._kept:
             path = None if self._cache is None else self._cache / f"{name}.npz"
