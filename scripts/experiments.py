@@ -118,7 +118,7 @@ def main():
     arguments = parser.parse_args()
     tables = {}
     with swiftclip.load(arguments.model) as model, Stages() as progress:
-        encoder = evaluate.Encoder(model, cache=cache_folder() / "features", progress=progress)
+        encoder = evaluate.Encoder(model, cache=cache_folder() / "features", progress=progress, truncate=True)
         drawn = list(drawings(arguments.drawings)) if arguments.drawings else []
         for name, result in results(encoder, arguments.cifar10, drawn):
             print(f"{name}\n{result}\n", flush=True)

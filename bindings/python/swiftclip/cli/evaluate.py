@@ -60,7 +60,6 @@ def add_to(commands: Any) -> None:
     retrieval = _added(experiments, "retrieval", _retrieval, "recall of captions and of pictures (Table 13)", data=False)
     retrieval.add_argument("captions", metavar="FILE", help="a path, a tab and a caption on each line")
     retrieval.add_argument("--one", default="{}", metavar="TEXT", help='around each caption. "{}"')
-    retrieval.add_argument("--truncate", action="store_true", help="cut captions that are too long")
 
 
 def _added(experiments: Any, name: str, function: Callable[..., Any], told: str, data: bool = True) -> Any:
@@ -74,6 +73,7 @@ def _added(experiments: Any, name: str, function: Callable[..., Any], told: str,
         group.add_argument("--classes", action="append", default=[], metavar="FILE", help=_CLASSES)
         group.add_argument("--template", action="append", default=[], metavar="TEXT", help="a prompt with {}; often")
         group.add_argument("--templates", action="append", default=[], metavar="FILE", help=_TEMPLATES)
+    command.add_argument("--truncate", action="store_true", help="cut prompts and captions that are too long")
     command.add_argument("--json", action="store_true", help="print JSON in place of the table")
     command.add_argument("-o", "--output", metavar="DIR", help="also write .txt, .json, .png and .svg files there")
     command.add_argument("--cache", metavar="DIR", help="where features are kept; the user's cache folder")
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, command: argparse.ArgumentParser, functio
         needed("matplotlib", "matplotlib", "A plot (--output)")  # better now than when all is computed
     cache = None if arguments.no_cache else (arguments.cache or cache_folder() / "features")
     with open_model(arguments) as model, Stages() as progress:
-        encoder = evaluate.Encoder(model, cache=cache, progress=progress)
+        encoder = evaluate.Encoder(model, cache=cache, progress=progress, truncate=arguments.truncate)
         result: evaluate.Result = function(arguments, encoder)
     for name, why in encoder.failures.items():
         complain(f"{name}: {why}")

@@ -40,6 +40,7 @@ class Encoder:
     cache     a folder for features and classifiers, made where it is missing; None: in memory only. What is kept
               there is found again by the model's digest and options and by the pictures or texts
     progress  see `Progress`
+    truncate  cut prompts that are too long for the model; otherwise they are a TextTooLongError
 
     Features are the model's embeddings after the projection. (The paper's linear probes of Vision Transformers read
     the layer before it; the official release's own example reads these.)
@@ -51,8 +52,10 @@ class Encoder:
         *,
         cache: Optional[Union[str, "os.PathLike[str]"]] = None,
         progress: Optional[Progress] = None,
+        truncate: bool = False,
     ) -> None:
         self.model = model
+        self._truncate = truncate
         self.name = identity(model).name
         """The model in a word, with digests of its towers."""
         self.failures: Dict[str, str] = {}
@@ -77,10 +80,15 @@ class Encoder:
 
         def make() -> Dict[str, np.ndarray]:
             told = self._told("prompts")
+            if self._truncate:
+                total = np.zeros((len(classes), self.model.embed_dim), np.float32)
+                for template in templates:
+                    total += _unit(self.texts([template.replace("{}", name) for name in classes], truncate=True))
+                return {"weights": _unit(total)}
             with self.model.classifier(list(classes), list(templates), progress=told) as made:
                 return {"weights": made.weights}
 
-        return self.once("classifier\0" + "\0".join(classes) + "\0\0" + "\0".join(templates), make)["weights"]
+        return self.once(f"classifier {self._truncate}\0" + "\0".join(classes) + "\0\0" + "\0".join(templates), make)["weights"]
 
     def texts(self, texts: Sequence[str], truncate: bool = False) -> np.ndarray:
         """Embeddings of texts, float32 (N, D), not normalised."""
@@ -157,6 +165,11 @@ def write_arrays(path: Path, arrays: Dict[str, np.ndarray]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, np.float32(1))
 
 
 def _called(data: DataSet, index: int) -> str:
