@@ -289,8 +289,8 @@ def tree(tmp_path_factory):
     return root
 
 
-def command(cache, *arguments, **options):
-    return run_python("-m", "swiftclip", "evaluate", *map(str, arguments), env={"XDG_CACHE_HOME": str(cache)}, **options)
+def command(cache, *arguments):
+    return run_python("-m", "swiftclip", "evaluate", *map(str, arguments), env={"XDG_CACHE_HOME": str(cache)})
 
 
 def test_every_experiment_on_the_command_line(tree, tmp_path):
@@ -310,7 +310,7 @@ def test_every_experiment_on_the_command_line(tree, tmp_path):
         ("retrieval", captions),
     ):
         ran = command(tmp_path, *arguments)
-        assert ran.returncode == 0 and ran.stderr == "" and ran.stdout, ran.stderr
+        assert ran.returncode == 0 and ran.stdout and "swiftclip:" not in ran.stderr, ran.stderr  # only progress, if slow
         as_json = command(tmp_path, *arguments, "--json", "-o", tmp_path / "out")
         assert as_json.returncode == 0 and json.loads(as_json.stdout)["experiment"] == arguments[0]
         assert as_json.stderr.count("wrote") == 4 and (tmp_path / "out" / f"{arguments[0]}.svg").exists()
