@@ -161,7 +161,7 @@ def _templates(arguments: argparse.Namespace, otherwise: Sequence[str], index: i
 def _seed(arguments: argparse.Namespace, encoder: evaluate.Encoder) -> evaluate.Result:
     picture, classes = arguments.picture, None
     if arguments.data:
-        data = evaluate.open_cifar(arguments.data[0], "test") or evaluate.open_data(arguments.data[0])
+        data = evaluate.open_data(arguments.data[0], arguments.split, underscores=True)
         classes = data.classes
         if picture is None:
             if arguments.number >= len(data):

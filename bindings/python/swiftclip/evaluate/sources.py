@@ -21,7 +21,7 @@ _FOLDERS = {"train": ("train", "training"), "validation": ("val", "valid", "vali
 DIGITS = "digits"
 
 
-def open_data(source: str, split: str = "test") -> DataSet:
+def open_data(source: str, split: str = "test", *, underscores: bool = False) -> DataSet:
     """Opens a data set. Since 1.1.
 
     source  the path of a CIFAR-10 or CIFAR-100 archive (see `open_cifar`); of a folder with a folder for each class,
@@ -29,6 +29,8 @@ def open_data(source: str, split: str = "test") -> DataSet:
             "NAME=PATH" gives it another name
     split   "train", "validation" or "test". Where a folder has no test/ its val/ is the test data, as in ImageNet;
             where it has neither that nor train/, all of it is
+    underscores
+            keep them in names of an archive's classes, as the official README's example does
 
     Names of classes are those of the archive or the folders, sorted, with spaces for underscores. Raises
     SwiftCLIPError: FileError, InvalidDataError, and UnsupportedError where the source has no such split.
@@ -40,7 +42,7 @@ def open_data(source: str, split: str = "test") -> DataSet:
         raise error_for(Status.IO_ERROR, f"There is no data set {path}: no file, no folder, and not {DIGITS!r}.")
     archive = open_cifar(path, split) if split != "validation" or not os.path.isdir(path) else None
     if archive is not None:
-        return _renamed(archive, name)
+        return _renamed(archive, name, underscores)
     if not os.path.isdir(path):
         raise error_for(
             Status.UNSUPPORTED,
@@ -72,8 +74,8 @@ def _named(source: str) -> Tuple[Optional[str], str]:
     return None, source
 
 
-def _renamed(data: DataSet, name: Optional[str]) -> DataSet:
-    classes = tuple(text.replace("_", " ") for text in data.classes)
+def _renamed(data: DataSet, name: Optional[str], underscores: bool) -> DataSet:
+    classes = data.classes if underscores else tuple(text.replace("_", " ") for text in data.classes)
     return DataSet(name or data.name, data.pictures, data.labels, classes)
 
 
