@@ -31,6 +31,7 @@ CONVERTS = {"last": 0, "first": 1}
 JPEG_DECODINGS = {"full": 0, "scaled": 1}
 INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
 BACKENDS = {"own": 0, "openblas": 1}
+STORED_WEIGHTS = {"float32": 0, "float16": 1}
 PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
 CROPS = {"centre": 0, "random": 1}
 BACKGROUNDS = {"preprocess": 0, "white": 1, "random": 2}

@@ -30,6 +30,9 @@ Images = Union[ImageLike, Sequence[ImageLike]]
 
 _FORMATS = {1: FORMAT_GRAY, 2: FORMAT_GRAY_ALPHA, 3: FORMAT_RGB, 4: FORMAT_RGBA}
 
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
+"""How names of picture files end, in lower case, where a folder is searched for them."""
+
 PIECE = 64
 """Pictures that must be copied (PIL's) are taken this many at a time, so that the copies stay few."""
 

@@ -8,10 +8,12 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Unio
 
 import numpy as np
 
-from ._declarations import Tensor
+from ._declarations import STORED_WEIGHTS, Tensor
 from ._errors import bad_argument
 from ._handle import Handle
 from ._library import address, check, library
+from .model import Model
+from .options import chosen
 from .texts import Texts
 from .tokenizer import Tokenizer
 from .training_options import architecture, trainer_options
@@ -22,8 +24,9 @@ Path = Union[str, "os.PathLike[str]"]
 class Trainer:
     """A CLIP that learns from pairs of pictures and captions. Since 1.1.
 
-    config         a configuration in open_clip's terms (`training_options.architecture` shows one): a new model
-                   with the official initial values
+    model_or_config  a configuration in open_clip's terms (`training_options.architecture` shows one): a new model
+                   with the official initial values. Or the path of a model, or a Model opened from one: it is trained
+                   further
     learning_rate  at its peak; `warmup` steps lead up to it, and with `steps` half a cosine leads down to 0 after
                    them; steps=None keeps it
     weight_decay   of AdamW, decoupled, on tensors of two or more dimensions only
@@ -45,7 +48,7 @@ class Trainer:
 
     def __init__(
         self,
-        config: Mapping[str, Any],
+        model_or_config: Union[Mapping[str, Any], Path, Model],
         learning_rate: float = 5e-4,
         weight_decay: float = 0.2,
         betas: Tuple[float, float] = (0.9, 0.98),
@@ -66,12 +69,16 @@ class Trainer:
             seed,
         )
         handle = ctypes.c_void_p()
-        path = None if vocabulary is None else os.fsencode(os.fspath(vocabulary))
-        check(
-            library().swiftclip_trainer_create(
-                ctypes.byref(architecture(config)), path, ctypes.byref(options), ctypes.byref(handle)
+        if isinstance(model_or_config, Mapping):
+            sizes, merges = architecture(model_or_config), None if vocabulary is None else os.fsencode(vocabulary)
+            check(
+                library().swiftclip_trainer_create(
+                    ctypes.byref(sizes), merges, ctypes.byref(options), ctypes.byref(handle)
+                )
             )
-        )
+        else:
+            files = _files(model_or_config, vocabulary)
+            check(library().swiftclip_trainer_open(*files, ctypes.byref(options), ctypes.byref(handle)))
         self._own(handle, vocabulary)
 
     def _own(self, handle: ctypes.c_void_p, vocabulary: Optional[Path]) -> None:
@@ -223,6 +230,17 @@ class Trainer:
         """Writes a checkpoint, whole or not at all. Raises FileError."""
         check(library().swiftclip_trainer_save(self._handle.value, os.fsencode(os.fspath(path))))
 
+    def export(self, directory: Path, weights: str = "float16") -> None:
+        """Writes visual.onnx, textual.onnx and merges.txt into a directory, made if need be: what `load` and any ONNX
+        runtime open. Each file appears whole or not at all.
+
+        weights  "float16" rounds matrices to half precision, in half the space; "float32" keeps every bit
+
+        Raises FileError, LimitExceededError (above 2 GB a file).
+        """
+        stored = chosen("weights", weights, STORED_WEIGHTS)
+        check(library().swiftclip_trainer_export(self._handle.value, os.fsencode(os.fspath(directory)), stored))
+
     def _batch(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         size = self.image_size
         pixels = np.ascontiguousarray(images, np.float32)
@@ -249,3 +267,16 @@ class Trainer:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _files(model: Union[Path, Model], vocabulary: Optional[Path]) -> Tuple[bytes, Optional[bytes], Optional[bytes]]:
+    """What a model was opened from: its path, or one for each tower, and its vocabulary. The latter may be replaced."""
+    files: Dict[str, Optional[Path]] = {"path": None if isinstance(model, Model) else model}
+    if isinstance(model, Model):
+        files = model.files()
+    if vocabulary is not None:
+        files["vocabulary"] = vocabulary
+    encoded = {name: None if path is None else os.fsencode(os.fspath(path)) for name, path in files.items()}
+    path = encoded["path"]
+    assert path is not None
+    return path, encoded.get("textual"), encoded.get("vocabulary")

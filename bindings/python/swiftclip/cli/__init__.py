@@ -12,7 +12,7 @@ import sys
 from typing import List, Optional
 
 from .._errors import SwiftCLIPError
-from . import classify, embed, export, inspect, tokenizer
+from . import classify, embed, evaluate, export, inspect, search, tokenizer, train
 from .common import complain
 
 _DESCRIPTION = "CLIP on the CPU: which label fits a picture, and embeddings of pictures and texts."
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="swiftclip", description=_DESCRIPTION)
     top.add_argument("--version", action="version", version=f"swiftclip {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (classify, embed, export, inspect, tokenizer):
+    for command in (classify, embed, search, evaluate, train, tokenizer, export, inspect):
         command.add_to(commands)
     return top
 

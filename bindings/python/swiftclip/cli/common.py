@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import List, Optional
@@ -77,3 +78,9 @@ def lines_of(path: str) -> List[str]:
 def commas(text: Optional[str]) -> List[str]:
     """What stands between the commas, without the spaces around it."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made again: $XDG_CACHE_HOME/swiftclip, or ~/.cache/swiftclip."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named and os.path.isabs(named) else Path.home() / ".cache") / "swiftclip"

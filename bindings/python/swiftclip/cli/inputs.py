@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import List, Sequence
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
+from ..pictures import PICTURE_SUFFIXES
 
 
 def expanded(names: Sequence[str]) -> List[str]:

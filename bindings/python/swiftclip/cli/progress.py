@@ -55,3 +55,31 @@ class ProgressLine:
             self._bar.close()
         if self._drawn:
             print(file=sys.stderr)
+
+
+class Stages:
+    """Progress of work in several stages, each with its own `ProgressLine`. Called with (what, done, total)."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._line: Optional[ProgressLine] = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self.close()
+            self._what, self._line = what, ProgressLine(what, "done")
+        if self._line is not None:
+            self._line(done, total)
+
+    def close(self) -> None:
+        """Ends the last line."""
+        if self._line is not None:
+            self._line.__exit__()
+            self._line = None
+        self._what = ""
+
+    def __enter__(self) -> "Stages":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
