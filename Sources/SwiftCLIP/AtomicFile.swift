@@ -7,7 +7,8 @@ func writeAtomically(_ bytes: [UInt8], to path: String) throws(CLIPError) {
   func failure(_ code: Int32) -> CLIPError {
     CLIPError(
       .io,
-      "\(path) cannot be written: \(unsafe String(cString: strerror(code))). What was there before is unchanged.")
+      "\(path) cannot be written: \(unsafe String(cString: strerror(code))). What was there before is unchanged."
+    )
   }
   let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
   guard file >= 0 else { throw failure(errno) }

@@ -15,7 +15,7 @@ public func learnMerges(
   let merges = size - MergeLearner.sizes.lowerBound + 1
   let total = unsafe captions.count + merges
   var learner = MergeLearner()
-  for unsafe (index, caption) in unsafe captions.enumerated() {
+  for unsafe(index, caption) in unsafe captions.enumerated() {
     do {
       unsafe try learner.add(caption, replaceInvalid: rules.replaceInvalid)
     } catch {
@@ -30,7 +30,8 @@ public func learnMerges(
   guard learned.vocabularySize >= MergeLearner.sizes.lowerBound else {
     throw CLIPError(
       .invalidData,
-      "The captions hold no pair of letters that occurs twice, so there is nothing to learn. Give more of them.")
+      "The captions hold no pair of letters that occurs twice, so there is nothing to learn. Give more of them."
+    )
   }
   try writeAtomically(learned.text, to: path)
   _ = progress(total, total)
