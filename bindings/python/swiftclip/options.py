@@ -30,7 +30,8 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
-def _real(name: str, value: Any) -> float:
+def real(name: str, value: Any) -> float:
+    """A number. Raises ArgumentTypeError."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -85,7 +86,7 @@ class Preprocess:
             if len(values) != 3:
                 raise bad_argument(f"{name} has {len(values)} values, and needs 3: red, green, blue.")
             for channel, value in enumerate(values):
-                target[channel] = whole(name, value, 0, 255) if name == "background" else _real(name, value)
+                target[channel] = whole(name, value, 0, 255) if name == "background" else real(name, value)
         options.max_pixels = whole("max_pixels", self.max_pixels, 1, 2**40)
         options.max_bytes = whole("max_bytes", self.max_bytes, 1, 2**40)
         return options
