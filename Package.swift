@@ -42,7 +42,8 @@ let package = Package(
         ])
       ]),
     .target(
-      name: "SwiftCLIPABI", dependencies: ["CSwiftCLIP", "SwiftCLIP", "Datasets", "Imaging", "Tokenizing", "Kernels"],
+      name: "SwiftCLIPABI",
+      dependencies: ["CSwiftCLIP", "SwiftCLIP", "Datasets", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
       name: "SwiftCLIP", dependencies: ["ONNXImport", "ONNXExport", "Imaging", "Tokenizing", "Kernels", "Counters"],

@@ -14,5 +14,5 @@ echo '== Archives in the official layout'
 "$python" Tests/verify/archives.py
 echo '== Quantised weights against the same graphs run by onnxruntime'
 "$python" Tests/verify/quantised.py
-echo '== Mutated models and pictures'
-"$python" Tests/verify/fuzz.py --models 100000 --pictures 50000 --more build/dialects
+echo '== Mutated models, pictures, tables and shards'
+"$python" Tests/verify/fuzz.py --models 100000 --pictures 50000 --datasets 50000 --more build/dialects

@@ -7,7 +7,9 @@ struct Columns {
   /// `path` and `caption` are names that a table must have; nil: the usual ones, or none.
   init(path: String?, caption: String?) {
     pathNames =
-      (path.map { [$0] } ?? ["path", "filepath", "file", "filename", "file_name", "image"]).map { Array($0.utf8) }
+      (path.map { [$0] } ?? ["path", "filepath", "file", "filename", "file_name", "image"]).map {
+        Array($0.utf8)
+      }
     captionNames = Self.captionNames(caption)
     isRequired = path != nil || caption != nil
   }
@@ -27,7 +29,9 @@ struct Columns {
   func places(firstRow fields: [[UInt8]]) -> (places: Places, isHeader: Bool)? {
     func place(_ names: [[UInt8]]) -> Int? {
       for name in names {
-        if let place = fields.firstIndex(where: { Self.lowercased($0) == Self.lowercased(name) }) { return place }
+        if let place = fields.firstIndex(where: { Self.lowercased($0) == Self.lowercased(name) }) {
+          return place
+        }
       }
       return nil
     }

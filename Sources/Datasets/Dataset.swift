@@ -232,7 +232,8 @@ private final class Run {
     } catch {
       throw DatasetError(
         .outOfMemory,
-        "No memory for \(buffers) batches of \(options.batchSize) pictures. Make batches smaller, or fewer ahead.")
+        "No memory for \(buffers) batches of \(options.batchSize) pictures. Make batches smaller, or fewer ahead."
+      )
     }
   }
 

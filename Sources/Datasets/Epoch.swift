@@ -187,12 +187,14 @@ final class TableEpoch: Epoch {
     } else if let block = try Block(file, pair.picture) {
       picture = .bytes(block)
     } else {
-      picture = .unreadable(Problem(.brokenPictures, "\(name()): the shard became shorter while it was read."))
+      picture = .unreadable(
+        Problem(.brokenPictures, "\(name()): the shard became shorter while it was read."))
     }
     guard pair.caption.count <= Self.maximalCaption else {
       return Contents(
         picture: .unreadable(
-          Problem(.longCaptions, "\(name()) has a caption of \(pair.caption.count) bytes.")), caption: .text([]))
+          Problem(.longCaptions, "\(name()) has a caption of \(pair.caption.count) bytes.")),
+        caption: .text([]))
     }
     let caption = try file.bytes(pair.caption.count, at: pair.caption.lowerBound)
     return Contents(picture: picture, caption: pair.isJSON ? .json(caption) : .text(caption))

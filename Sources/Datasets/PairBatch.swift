@@ -18,7 +18,10 @@ import Synchronization
 
   /// What became of a position.
   final class Outcome: Sendable {
-    enum Kind: Sendable { case good, skipped, end, failed(DatasetError) }
+    enum Kind: Sendable {
+      case good, skipped, end
+      case failed(DatasetError)
+    }
     let kind: Kind
     let problems: [Problem]
     let isTruncated: Bool

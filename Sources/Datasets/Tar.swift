@@ -44,7 +44,9 @@ struct TarReader {
       if header.hasContents { offset = end }
       switch header.kind {
       case UInt8(ascii: "L"), UInt8(ascii: "x"):
-        guard size <= Self.maximalHeader else { return .damage("the header at byte \(place) is impossibly long") }
+        guard size <= Self.maximalHeader else {
+          return .damage("the header at byte \(place) is impossibly long")
+        }
         let contents = try file.bytes(size, at: extent.lowerBound)
         if header.kind == UInt8(ascii: "L") {
           longName = Array(contents.prefix { $0 != 0 })

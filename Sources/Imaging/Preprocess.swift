@@ -63,7 +63,9 @@ private func preprocess(
   case .jpeg:
     var rows = try unsafe JPEGRows(bytes)
     try options.check(width: rows.width, height: rows.height)
-    if options.jpegDecoding == .scaled { try rows.scale(to: Geometry.shorterSide(options.imageSize, options.augmentation.crop)) }
+    if options.jpegDecoding == .scaled {
+      try rows.scale(to: Geometry.shorterSide(options.imageSize, options.augmentation.crop))
+    }
     try unsafe resize(rows, turned: orientation, options, into: tensor)
   case .png:
     let rows = try unsafe PNGRows(bytes)

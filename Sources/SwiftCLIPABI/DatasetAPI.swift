@@ -22,7 +22,7 @@ public func swiftclip_dataset_open(
   boundary { () throws(BoundaryError) in
     guard count != 0 else { throw .argument("There are no paths. Give a table, shards, or a folder.") }
     var names: [String] = []
-    for unsafe (index, pointer) in unsafe try input(paths, "paths", count: count).enumerated() {
+    for unsafe(index, pointer) in unsafe try input(paths, "paths", count: count).enumerated() {
       names.append(unsafe try path(pointer, "paths[\(index)]"))
     }
     guard let options = unsafe options else {
@@ -58,7 +58,8 @@ public func swiftclip_dataset_next(
       tokens, "tokens", capacity: tokensCapacity,
       needed: elements(batch, opened.contextLength, of: "captions"))
     guard let floats = unsafe floats, let ids = unsafe ids else { return }
-    unsafe count.pointee = try reading { () throws(DatasetError) in unsafe try opened.next(into: floats, ids) }
+    unsafe count.pointee = try reading { () throws(DatasetError) in unsafe try opened.next(into: floats, ids)
+    }
   }
 }
 

@@ -31,7 +31,8 @@ extension swiftclip_dataset_options: SizedOptions {
     result.shuffles = unsafe try flag(shuffle, "shuffle")
     result.shuffleBuffer = unsafe try within(shuffle_buffer, 1...1 << 20, "shuffle_buffer")
     guard unsafe (1...1 << 40).contains(buffer_bytes) else {
-      throw .argument("buffer_bytes is \(unsafe buffer_bytes). It must be 1 to 2^40. Call the init function first.")
+      throw .argument(
+        "buffer_bytes is \(unsafe buffer_bytes). It must be 1 to 2^40. Call the init function first.")
     }
     result.bufferBytes = unsafe Int(buffer_bytes)
     result.keepsLast = unsafe try flag(keep_last, "keep_last")
@@ -61,7 +62,8 @@ extension swiftclip_dataset_options: SizedOptions {
     switch unsafe Int(crop) {
     case SWIFTCLIP_CROP_CENTRE: result.cropScales = nil
     // A float's 0.05 may lie below that of a double.
-    case SWIFTCLIP_CROP_RANDOM: result.cropScales = unsafe max(0.05, Double(scale_min))...max(0.05, Double(scale_max))
+    case SWIFTCLIP_CROP_RANDOM:
+      result.cropScales = unsafe max(0.05, Double(scale_min))...max(0.05, Double(scale_max))
     default: throw .argument("crop is \(unsafe crop), which is none of its values. See swiftclip.h.")
     }
     func part(_ value: Float, _ name: String) throws(BoundaryError) -> Double {
@@ -79,7 +81,8 @@ extension swiftclip_dataset_options: SizedOptions {
     let length = unsafe try within(context_length, 0...4096, "context_length")
     if let model = unsafe model {
       guard unsafe preprocess == nil, unsafe vocabulary == nil, length == 0 else {
-        throw .argument("The options have a model and preprocess, vocabulary or context_length. Set one or the others.")
+        throw .argument(
+          "The options have a model and preprocess, vocabulary or context_length. Set one or the others.")
       }
       let clip = unsafe try Handles.model(model, with: .imageEncoder)
       try engine { () throws(CLIPError) in try clip.require(.vocabulary) }

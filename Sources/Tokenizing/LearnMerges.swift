@@ -21,7 +21,8 @@ public struct MergeLearner {
   ) throws(TokenizerError) {
     guard utf8.count <= Tokenizer.maximalText else {
       throw .tooLong(
-        "the text has \(utf8.count) bytes; \(Tokenizer.maximalText) are the most that a text may have. Cut it.")
+        "the text has \(utf8.count) bytes; \(Tokenizer.maximalText) are the most that a text may have. Cut it."
+      )
     }
     try unsafe words.add(utf8, replaceInvalid: replaceInvalid)
   }
@@ -141,7 +142,9 @@ private struct LearningState {
       let old = words[word]
       for i in 1..<max(1, old.count) {
         let key = Self.key(old[i - 1], old[i])
-        if let number = numbers[key], pairs[number].rank < lowest { (lowest, chosen) = (pairs[number].rank, key) }
+        if let number = numbers[key], pairs[number].rank < lowest {
+          (lowest, chosen) = (pairs[number].rank, key)
+        }
       }
       if lowest == .max { return }
       let joined = symbols.number(

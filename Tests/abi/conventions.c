@@ -550,6 +550,195 @@ static void tokenizers(const char *folder) {
   CHECK(swiftclip_tokenizer_vocabulary_size(tokenizer) == 0 && swiftclip_tokenizer_vocabulary_size(NULL) == 0);
 }
 
+/* Learning merges, into the folder given. */
+static void learning(const char *folder) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/merges.txt", folder);
+  const swiftclip_text captions[2] = {{"a cat and a cat", 15}, {"x \xff", 3}};
+  size_t learned = 77;
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_learn_merges(NULL, 1, 0, 515, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_learn_merges(CROOKED(swiftclip_text), 1, 0, 515, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_learn_merges(captions, 1, 0, 514, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_learn_merges(captions, 1, 0, 49409, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_learn_merges(captions, 1, 0, SIZE_MAX, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_learn_merges(captions, 1, 0, 515, NULL, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_learn_merges(captions, 1, SWIFTCLIP_TEXT_TRUNCATE, 515, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_learn_merges(captions, 1, 4, 515, path, NULL, NULL, &learned));
+  CHECK(swiftclip_learn_merges(captions, SIZE_MAX, 0, 515, path, NULL, NULL, &learned) == SWIFTCLIP_INVALID_ARGUMENT);
+  CHECK_STATUS(SWIFTCLIP_INVALID_DATA, swiftclip_learn_merges(captions, 2, 0, 515, path, NULL, NULL, &learned));
+  CHECK_STATUS(SWIFTCLIP_INVALID_DATA, swiftclip_learn_merges(NULL, 0, 0, 515, path, NULL, NULL, &learned));
+  int calls = 1;
+  CHECK_STATUS(SWIFTCLIP_CANCELLED, swiftclip_learn_merges(captions, 1, 0, 515, path, stop, &calls, &learned));
+  CHECK(learned == 77 && access(path, F_OK) != 0);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_learn_merges(captions, 1, 0, 515, path, NULL, NULL, &learned));
+  CHECK(learned == 515);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_learn_merges(captions, 2, SWIFTCLIP_TEXT_REPLACE_INVALID, 49408, path, NULL,
+                                                    NULL, NULL));
+  swiftclip_tokenizer *tokenizer = NULL;
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_tokenizer_open(path, 77, &tokenizer));
+  CHECK(swiftclip_tokenizer_vocabulary_size(tokenizer) == 516); /* "ca" and "cat</w>" */
+  swiftclip_tokenizer_free(tokenizer);
+  unlink(path);
+}
+
+/* That dataset options changed by a statement are answered so, with the output untouched. */
+#define DATASET_IS(wanted, change)                                                       \
+  do {                                                                                   \
+    CHECK_STATUS(SWIFTCLIP_OK, swiftclip_dataset_options_init(&options, sizeof options)); \
+    options.model = model;                                                               \
+    options.batch_size = 2;                                                              \
+    change;                                                                              \
+    CHECK_STATUS(wanted, swiftclip_dataset_open(&path, 1, &options, &dataset));          \
+    CHECK(dataset == unset);                                                             \
+  } while (0)
+
+static void dataset_options(const char *path, const char *vocabulary) {
+  swiftclip_dataset *const unset = BOGUS(swiftclip_dataset);
+  swiftclip_dataset *dataset = unset;
+  swiftclip_dataset_options options;
+  memset(&options, 0x5A, sizeof options);
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_options_init(NULL, sizeof options));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_options_init(&options, sizeof options - 1));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_options_init(&options, SIZE_MAX));
+  CHECK(check_untouched(&options, sizeof options));
+  swiftclip_preprocess_options preprocess;
+  swiftclip_preprocess_options_init(&preprocess, sizeof preprocess);
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(&path, 1, NULL, &dataset));
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.struct_size = sizeof options - 1);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.model = NULL);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.model = BOGUS(swiftclip_model));
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.preprocess = &preprocess);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.vocabulary = vocabulary);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.context_length = 77);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.model = NULL; options.vocabulary = vocabulary;
+             options.context_length = 1);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.model = NULL; options.vocabulary = vocabulary;
+             options.context_length = 4097);
+  DATASET_IS(SWIFTCLIP_IO_ERROR, options.model = NULL; options.vocabulary = "no/such/merges.txt");
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.model = NULL; options.vocabulary = vocabulary;
+             options.preprocess = &preprocess; preprocess.std[0] = 0);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.batch_size = 0);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.batch_size = 1048577);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.shuffle = 2);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.shuffle_buffer = 0);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.shuffle_buffer = INT32_MAX);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.buffer_bytes = 0);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.buffer_bytes = UINT64_MAX);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.keep_last = -1);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.endless = 2);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.threads = -1);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.threads = 1025);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.ahead = 65);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.crop = 2);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.background = 3);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.scale_min = 0.04f);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.scale_max = 1.01f);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.scale_min = 0.9f; options.scale_max = 0.8f);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.scale_min = NAN);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.flip = -0.1f);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.brightness = NAN);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.contrast = INFINITY);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.saturation = 1.5f);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.sentences = 2);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.long_captions = 3);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.allow_outside = 2);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.named = 10001);
+  DATASET_IS(SWIFTCLIP_INVALID_ARGUMENT, options.path_column = "");
+  DATASET_IS(SWIFTCLIP_INVALID_DATA, options.caption_column = "nowhere");
+  DATASET_IS(SWIFTCLIP_INVALID_DATA, options.batch_size = 3);
+}
+
+/* A table of two pictures in a folder of its own, and everything that is done with it. */
+static void datasets(const char *vocabulary) {
+  char folder[] = "/tmp/swiftclip-XXXXXX", table[64], copy[64];
+  CHECK(mkdtemp(folder) != NULL);
+  learning(folder);
+  snprintf(table, sizeof table, "%s/t.tsv", folder);
+  snprintf(copy, sizeof copy, "%s/p.png", folder);
+  FILE *file = fopen(table, "w");
+  if (file == NULL || symlink(penguin_path, copy) != 0) abort();
+  fprintf(file, "%s\ta penguin\nmissing.png\ta pear\n", penguin_path);
+  fclose(file);
+  dataset_options(table, vocabulary);
+
+  enum { BATCH = 2 };
+  static float floats[BATCH * PIXELS];
+  int32_t ids[BATCH * CONTEXT];
+  size_t count = 77, length = 0;
+  char json[4096];
+  swiftclip_dataset *const unset = BOGUS(swiftclip_dataset);
+  swiftclip_dataset *dataset = unset;
+  swiftclip_dataset_options options;
+  swiftclip_dataset_options_init(&options, sizeof options);
+  options.model = model;
+  options.batch_size = BATCH;
+  options.allow_outside = 1;
+  const char *path = table, *const none[1] = {NULL}, *const other[1] = {"no/such.tar"};
+  const char *const mixed[2] = {table, "no/such.tar"};
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(NULL, 1, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(&path, 0, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(&path, SIZE_MAX, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(none, 1, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(mixed, 2, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_IO_ERROR, swiftclip_dataset_open(other, 1, &options, &dataset));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_open(&path, 1, &options, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT,
+               swiftclip_dataset_open(&path, 1, CROOKED(swiftclip_dataset_options), &dataset));
+  CHECK(dataset == unset);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_dataset_open(&path, 1, &options, &dataset));
+  if (dataset == unset) return;
+
+  CHECK(swiftclip_dataset_batches(dataset) == 1 && swiftclip_dataset_position(dataset) == 0);
+  FILL(floats);
+  FILL(ids);
+#define NEXT(pixels, pixels_capacity, tokens, tokens_capacity, count) \
+  swiftclip_dataset_next(dataset, pixels, pixels_capacity, tokens, tokens_capacity, count)
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(NULL, BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(floats, BATCH * PIXELS, NULL, BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT, NULL));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(CROOKED(float), BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(floats, BATCH * PIXELS, CROOKED(int32_t), BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(floats, SIZE_MAX, ids, BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, NEXT(floats, BATCH * PIXELS - 1, ids, BATCH * CONTEXT, &count));
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT - 1, &count));
+  CHECK(UNTOUCHED(floats) && UNTOUCHED(ids) && count == 77 && swiftclip_dataset_position(dataset) == 0);
+
+  /* One of the two is missing. What is behind the pairs stays untouched. */
+  CHECK_STATUS(SWIFTCLIP_OK, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+  CHECK(count == 1 && swiftclip_dataset_position(dataset) == 1);
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_preprocess(model, &penguin, 1, pixels, PIXELS));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_tokenize(model, label_pair, 1, 0, tokens, CONTEXT));
+  CHECK(memcmp(floats, pixels, sizeof pixels) == 0 && memcmp(ids, tokens, sizeof tokens) == 0);
+  CHECK(check_untouched(floats + PIXELS, sizeof pixels) && check_untouched(ids + CONTEXT, sizeof tokens));
+  CHECK_STATUS(SWIFTCLIP_OK, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+  CHECK(count == 0 && swiftclip_dataset_position(dataset) == 1);
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_seek(dataset, UINT64_MAX));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_dataset_seek(dataset, (uint64_t)1 << 53));
+  CHECK_STATUS(SWIFTCLIP_OK, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+  CHECK(count == 1);
+
+  CHECK_STATUS(SWIFTCLIP_BUFFER_TOO_SMALL, swiftclip_dataset_report(dataset, NULL, 0, &length));
+  CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_report(dataset, NULL, length + 1, NULL));
+  CHECK_STATUS(SWIFTCLIP_OK, swiftclip_dataset_report(dataset, json, sizeof json, &length));
+  CHECK(strlen(json) == length && strstr(json, "\"missing_pictures\": 2") != NULL && strstr(json, "missing.png"));
+  swiftclip_dataset_free(dataset);
+  for (int i = 0; i < 3; i++) {
+    CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, NEXT(floats, BATCH * PIXELS, ids, BATCH * CONTEXT, &count));
+    CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_seek(dataset, 0));
+    CHECK_STATUS(SWIFTCLIP_INVALID_ARGUMENT, swiftclip_dataset_report(dataset, json, sizeof json, NULL));
+    CHECK(swiftclip_dataset_batches(dataset) == 0 && swiftclip_dataset_position(dataset) == 0);
+    swiftclip_dataset_free(dataset);
+    dataset = i == 0 ? NULL : unset;
+  }
+#undef NEXT
+  unlink(table);
+  unlink(copy);
+  rmdir(folder);
+}
+
 static void opening(const char *folder) {
   swiftclip_model *const unset = BOGUS(swiftclip_model);
   swiftclip_model *opened = unset;
@@ -767,6 +956,9 @@ int main(int argc, char **argv) {
   similarity();
   classifiers();
   tokenizers(argv[1]);
+  char vocabulary[4200];
+  snprintf(vocabulary, sizeof vocabulary, "%s/merges.txt", argv[1]);
+  datasets(vocabulary);
   messages();
 
   swiftclip_classifier *classifier = NULL;

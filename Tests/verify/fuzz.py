@@ -1,6 +1,7 @@
-"""Seeded mutations of models, vocabularies and pictures through the C interface: no crash, no hang, no leak.
+"""Seeded mutations of models, vocabularies, pictures, tables and shards through the C interface: no crash, no hang, no leak.
 
-    python Tests/verify/fuzz.py [--models N] [--pictures N] [--vocabularies N] [--first SEED] [--more FOLDER]
+    python Tests/verify/fuzz.py [--models N] [--pictures N] [--vocabularies N] [--datasets N] [--first SEED]
+                                [--more FOLDER]
 
 Each mutation is a function of its seed alone, so a finding is repeated with `--first SEED --models 1`. Mutations run
 in child processes of 250; a child that dies by a signal, takes over a minute or grows by more than 64 MB is a failure
@@ -12,11 +13,15 @@ from __future__ import annotations
 
 import argparse
 import collections
+import io
+import json
 import os
 import random
 import select
+import shutil
 import signal
 import sys
+import tarfile
 from pathlib import Path
 from typing import Callable, Counter, List, Tuple
 
@@ -105,6 +110,70 @@ def open_vocabulary(data: bytes, folder: Path) -> str:
         path.unlink()
 
 
+def open_dataset(data: bytes, path: Path) -> str:
+    """Reads a table or a shard through, seeks back, and reads on. Mutants lie where their original does."""
+    mutant = path.with_name(f"mutant-{os.getpid()}{path.suffix}")
+    mutant.write_bytes(data)
+    try:
+        with swiftclip.Dataset(
+            mutant, vocabulary=ROOT / "models/pocket/merges.txt", context_length=16, batch=3, threads=2, keep_last=True, crop="random",
+            preprocess=swiftclip.Preprocess(image_size=16, max_pixels=1 << 20, max_bytes=1 << 20), shuffle_buffer=4,
+        ) as read:
+            first = [tokens.tobytes() for _, tokens in read]
+            read.seek(0)
+            if [tokens.tobytes() for _, tokens in read] != first:
+                raise AssertionError("the first epoch differs from itself")
+            report = read.report()
+            if report["pairs"] > 2 * report["pictures"]:
+                raise AssertionError(f"more pairs than pictures: {report}")
+            return "OK" if not sum(report["skipped"].values()) else "PARTLY"
+    except swiftclip.SwiftCLIPError as error:
+        return name(error)
+    finally:
+        mutant.unlink()
+
+
+def dataset_bases(folder: Path) -> List[Path]:
+    """Tables in each format, and shards in each format of tar, over a few small pictures."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    sources = [path for path in sorted((ROOT / "Tests/fixtures/pictures").iterdir()) if path.suffix in (".jpg", ".png", ".webp")]
+    pictures = sorted(sources, key=lambda path: path.stat().st_size)[:12]
+    captions = [f'picture {i}, a "small" one. It is not large!' for i in range(len(pictures))]
+    for path in pictures:
+        shutil.copy(path, folder / path.name)
+    names = [path.name for path in pictures]
+    pairs = list(zip(names, captions))
+    (folder / "a.tsv").write_text("path\tcaption\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))
+    quoted = ['"' + text.replace('"', '""') + '"' for text in captions]
+    (folder / "b.csv").write_text("".join(f"{a},{b}\r\n" for a, b in zip(names, quoted)))
+    lines = [json.dumps({"path": a, "captions": [b, "another \u00e9 \U0001f600"], "n": [1.5, None, {}]}) for a, b in pairs]
+    (folder / "c.jsonl").write_text("\n".join(lines))
+    formats = {"gnu": tarfile.GNU_FORMAT, "ustar": tarfile.USTAR_FORMAT, "pax": tarfile.PAX_FORMAT}
+    for kind, form in formats.items():
+        with tarfile.open(folder / f"{kind}.tar", "w", format=form) as tar:
+            for i, (file, text) in enumerate(pairs):
+                prefix = "" if kind == "ustar" else "folder/" * 18
+                tar.add(folder / file, f"{prefix}{i}{Path(file).suffix}")
+                data = (json.dumps({"caption": text}) if i % 2 else text).encode()
+                member = tarfile.TarInfo(f"{prefix}{i}.{'json' if i % 2 else 'txt'}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    return [path for path in sorted(folder.iterdir()) if path.suffix in (".tsv", ".csv", ".jsonl", ".tar")]
+
+
+def checksummed(data: bytes, seed: int) -> bytes:
+    """Half of the mutated shards get their checksums right again, so that what headers say is believed."""
+    if seed % 2:
+        return data
+    out = bytearray(data)
+    for start in range(0, len(out) - 511, 512):
+        if out[start + 257 : start + 262] == b"ustar":
+            out[start + 148 : start + 156] = b" " * 8
+            out[start + 148 : start + 155] = b"%06o\0" % sum(out[start : start + 512])
+    return bytes(out)
+
+
 def name(error: swiftclip.SwiftCLIPError) -> str:
     """The status; a message that does not say anything is a failure of its own."""
     if len(str(error)) < 20:
@@ -175,7 +244,8 @@ def fuzz(title: str, bases: List[Path], count: int, first: int, open_mutant: Cal
 
     def run(seed: int) -> str:
         path, data = contents[seed % len(contents)]
-        return open_mutant(mutate(data, seed), path)
+        mutant = mutate(data, seed)
+        return open_mutant(checksummed(mutant, seed // len(contents)) if path.suffix == ".tar" else mutant, path)
 
     counts: Counter[str] = collections.Counter()
     failures: List[str] = []
@@ -204,6 +274,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=2000)
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--vocabularies", type=int, default=500)
+    parser.add_argument("--datasets", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--more", type=Path, help="a folder with more models")
     arguments = parser.parse_args()
@@ -221,7 +292,10 @@ def main() -> None:
         "models", models, arguments.models, arguments.first,
         lambda data, path: open_model(data, "text" in path.name, folder),
     )
-    print(f"{3 - min(failed, 3)} passed, {min(failed, 3)} failed")
+    failed += fuzz(
+        "data sets", dataset_bases(folder / "fuzzed-pairs"), arguments.datasets, arguments.first, open_dataset
+    )
+    print(f"{4 - min(failed, 4)} passed, {min(failed, 4)} failed")
     sys.exit(failed > 0)
 
 

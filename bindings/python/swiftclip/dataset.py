@@ -14,7 +14,7 @@ from ._errors import bad_argument, bad_type
 from ._handle import Handle
 from ._library import address, check, library
 from .model import Model
-from .options import Preprocess, chosen, whole
+from .options import Preprocess, chosen, real, whole
 
 _Path = Union[str, "os.PathLike[str]"]
 
@@ -113,9 +113,11 @@ class Dataset:
         options.crop = chosen("crop", crop, CROPS)
         options.background = chosen("background", background, BACKGROUNDS)
         options.long_captions = chosen("long_captions", long_captions, LONG_CAPTIONS)
-        options.scale_min, options.scale_max = scale
-        options.flip, options.brightness = flip, brightness
-        options.contrast, options.saturation = contrast, saturation
+        if np.shape(scale) != (2,):
+            raise bad_argument(f"scale is {scale!r}, and must be two numbers: the smallest and the largest.")
+        options.scale_min, options.scale_max = (real("scale", value) for value in scale)
+        options.flip, options.brightness = real("flip", flip), real("brightness", brightness)
+        options.contrast, options.saturation = real("contrast", contrast), real("saturation", saturation)
         options.path_column = None if path_column is None else path_column.encode()
         options.caption_column = None if caption_column is None else caption_column.encode()
         paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)

@@ -343,6 +343,14 @@ class Model:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
+    def files(self) -> Dict[str, Optional[str]]:
+        """The files that the model was opened from: "path", "textual" and "vocabulary" as they were given to `load`, for
+        who opens them in another way. Raises InvalidArgumentError for a model from memory. Since 1.1."""
+        if self._reopen is None:
+            raise bad_argument("The model was opened from memory. Open it from files.")
+        arguments = self._reopen[1]
+        return {name: arguments[name] for name in ("path", "textual", "vocabulary")}
+
     def __reduce__(self) -> Tuple[Any, ...]:
         if self._reopen is None:
             raise TypeError("A model that was opened from memory cannot be pickled; open it from files.")

@@ -31,7 +31,7 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 
 def real(name: str, value: Any) -> float:
-    """A number. Raises InvalidArgumentError's kin for what is none."""
+    """A number. Raises ArgumentTypeError."""
     try:
         return float(value)
     except (TypeError, ValueError):

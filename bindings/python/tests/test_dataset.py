@@ -251,6 +251,18 @@ def test_nothing_usable_is_an_error(model, tmp_path):
         swiftclip.Dataset(tmp_path, model)
 
 
+@pytest.mark.parametrize(
+    "wrong", [dict(scale=0.5), dict(scale=(0.9, 0.1)), dict(flip=2), dict(batch=0), dict(crop="middle"), dict(seed=-1)]
+)
+def test_wrong_arguments(model, folder, wrong):
+    with pytest.raises(swiftclip.InvalidArgumentError):
+        swiftclip.Dataset(folder, model, **wrong)
+    with pytest.raises(swiftclip.ArgumentTypeError):
+        swiftclip.Dataset(folder, model, flip="often")
+    with pytest.raises(swiftclip.ArgumentTypeError):
+        swiftclip.Dataset(folder, "model")
+
+
 def test_damaged_shards(model, folder, tmp_path):
     (path,) = shards(folder, tmp_path, 1, format=tarfile.USTAR_FORMAT)
     data = bytearray(path.read_bytes())
