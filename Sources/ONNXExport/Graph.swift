@@ -118,7 +118,8 @@ public struct Graph {
   }
 
   private mutating func append(
-    _ operation: String, _ inputs: [Value], _ attributes: KeyValuePairs<String, Attribute>, _ outputs: [String]
+    _ operation: String, _ inputs: [Value], _ attributes: KeyValuePairs<String, Attribute>,
+    _ outputs: [String]
   ) {
     var node = Message()
     for input in inputs { node.append(1, string: input.name) }
