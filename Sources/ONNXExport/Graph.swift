@@ -2,7 +2,7 @@
 /// Operators are those of ONNX's operator set 17.
 public struct Graph {
   /// What an input, a constant or a node's output is called.
-  public struct Value: Hashable, Sendable {
+  public struct Value: Sendable {
     fileprivate let name: String
   }
 
@@ -29,8 +29,8 @@ public struct Graph {
   private var constants = Message()
   private var ends = Message()
   private var made = 0
-  private var integers: [[Int]: Value] = [:]
-  private var floats: [UInt32: Value] = [:]
+  private var integers: [[Int]] = []
+  private var floats: [Float] = []
 
   public init(name: String) { self.name = name }
 
@@ -66,12 +66,12 @@ public struct Graph {
 
   /// A list of integers; equal ones are one constant.
   public mutating func constant(_ values: [Int]) -> Value {
-    if let known = integers[values] { return known }
-    let name = "integers_" + values.map { "\($0)" }.joined(separator: "_")
+    if let known = integers.firstIndex(of: values) { return Value(name: "integers_\(known)") }
+    let name = "integers_\(integers.count)"
     var tensor = Graph.tensor(name, [values.count], .int64)
     tensor.append(9, bytes: unsafe values.map { Int64($0) }.withUnsafeBytes { unsafe Array($0) })
     constants.append(5, message: tensor)
-    integers[values] = Value(name: name)
+    integers.append(values)
     return Value(name: name)
   }
 
@@ -83,10 +83,9 @@ public struct Graph {
 
   /// One float.
   public mutating func constant(_ value: Float) -> Value {
-    if let known = floats[value.bitPattern] { return known }
-    let result = constant("float_\(floats.count)", [], [value])
-    floats[value.bitPattern] = result
-    return result
+    if let known = floats.firstIndex(of: value) { return Value(name: "float_\(known)") }
+    floats.append(value)
+    return constant("float_\(floats.count - 1)", [], [value])
   }
 
   // MARK: Nodes
@@ -118,7 +117,8 @@ public struct Graph {
   }
 
   private mutating func append(
-    _ operation: String, _ inputs: [Value], _ attributes: KeyValuePairs<String, Attribute>, _ outputs: [String]
+    _ operation: String, _ inputs: [Value], _ attributes: KeyValuePairs<String, Attribute>,
+    _ outputs: [String]
   ) {
     var node = Message()
     for input in inputs { node.append(1, string: input.name) }

@@ -18,7 +18,8 @@ struct Message {
 
   mutating func append(_ field: Int, float: Float) {
     let bits = float.bitPattern
-    append(Message.varint(UInt64(field) << 3 | 5) + (0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
+    append(
+      Message.varint(UInt64(field) << 3 | 5) + (0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
   }
 
   mutating func append(_ field: Int, bytes: [UInt8]) {

@@ -163,7 +163,8 @@ extension Interpreter {
       weight: try weight(matrix, matrix.shape, for: end.expression),
       gain: try gain.map { (g) throws(ImportError) in try weight(g, [channels], for: end.expression) },
       bias: try bias.map { (b) throws(ImportError) in try weight(b, [channels], for: end.expression) },
-      norm: try norm(gain, bias, for: end.expression), stride: stride, padding: padding, kernel: matrix.shape[2])
+      norm: try norm(gain, bias, for: end.expression), stride: stride, padding: padding,
+      kernel: matrix.shape[2])
     return (layer, Picture(expression: x.expression, shape: x.shape))
   }
 

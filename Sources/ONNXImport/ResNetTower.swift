@@ -1,8 +1,14 @@
 /// A BatchNorm with known statistics, as a file has it: (x − mean) / √(variance + epsilon) · gain + bias for each channel.
-public struct BatchNorm: Sendable {
+/// A class, so that convolutions stay small to copy.
+public final class BatchNorm: Sendable {
   /// [channels] each.
   public let gain, bias, mean, variance: Weight
   public let epsilon: Float
+
+  init(gain: Weight, bias: Weight, mean: Weight, variance: Weight, epsilon: Float) {
+    (self.gain, self.bias, self.mean, self.variance) = (gain, bias, mean, variance)
+    self.epsilon = epsilon
+  }
 }
 
 /// y = weight ∗ x · gain + bias over [channels, height, width], with zeros around the picture.

@@ -21,7 +21,8 @@ public struct Weight: Sendable {
   /// The same with its axes in the opposite order.
   public var transposed: Weight {
     Weight(
-      kind: kind, shape: shape.reversed(), strides: strides.reversed(), byteOffset: byteOffset, region: region)
+      kind: kind, shape: shape.reversed(), strides: strides.reversed(), byteOffset: byteOffset, region: region
+    )
   }
 
   /// Bytes of one element.

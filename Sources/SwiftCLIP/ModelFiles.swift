@@ -60,12 +60,12 @@ struct Towers: Sendable {
 }
 
 /// Recognised towers and the vocabulary that belongs to them, before anything is done with either.
-struct ModelParts: Sendable {
+final class ModelParts: Sendable {
   let towers: Towers
   let vocabulary: Vocabulary?
 
   /// From a file that holds one tower or both, or a directory in a common layout.
-  init(path: String, _ options: CLIP.Options) throws(CLIPError) {
+  convenience init(path: String, _ options: CLIP.Options) throws(CLIPError) {
     switch FileKind(path) {
     case .missing(let reason): throw CLIP.missing(path, reason)
     case .directory:
@@ -82,7 +82,7 @@ struct ModelParts: Sendable {
   }
 
   /// From one file per tower; either may be nil.
-  init(
+  convenience init(
     visual: String?, textual: String?, vocabularyFolders: [String] = [], _ options: CLIP.Options
   ) throws(CLIPError) {
     let image = try visual.map(Towers.importing)

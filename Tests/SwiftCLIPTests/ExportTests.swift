@@ -73,8 +73,9 @@ import Testing
       try ExportTests.export(original, .float32, into: folder + "/float32")
       #expect(try ExportTests.digests(folder) == ExportTests.digests(PocketModel.directory))
       #expect(
-        try ExportTests.bytes("\(folder)/merges.txt") == ExportTests.bytes(
-          PocketModel.directory + "/merges.txt"))
+        try ExportTests.bytes("\(folder)/merges.txt")
+          == ExportTests.bytes(
+            PocketModel.directory + "/merges.txt"))
       let pixels = noise(3 * 3 * 64 * 64, seed: 3)
       let (ours, theirs) = try (CLIP(path: folder, CLIP.Options()), PocketModel.open())
       let wide = try CLIP(path: folder + "/float32", CLIP.Options())

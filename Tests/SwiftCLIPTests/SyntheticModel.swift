@@ -117,7 +117,9 @@ enum SyntheticModel: String, CaseIterable {
     }
     let side = model.imageSize / 32
     _ = layout.parameter("visual.attnpool.positional_embedding", side * side + 1, channels)
-    for name in ["q_proj", "k_proj", "v_proj"] { linear("visual.attnpool.\(name)", channels, channels, &layout) }
+    for name in ["q_proj", "k_proj", "v_proj"] {
+      linear("visual.attnpool.\(name)", channels, channels, &layout)
+    }
     linear("visual.attnpool.c_proj", model.embedDim, channels, &layout)
   }
 }

@@ -148,7 +148,7 @@ struct SourceCollector {
     guard let statistics = layer.norm else {
       throw CLIPError(
         .unsupported,
-        "The model opens, but cannot be trained: its exporter folded the BatchNorm \(norm) into \(name). Export it again with BatchNorms of their own: torch.onnx.export(model.eval(), ..., training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False), or swiftclip's own export."
+        "The model opens, but cannot be trained: its exporter folded the BatchNorm \(norm) into \(name). Export it again with BatchNorms of their own: torch.onnx.export(model.eval(), ..., dynamo=False, training=torch.onnx.TrainingMode.PRESERVE), or swiftclip's own export."
       )
     }
     guard abs(statistics.epsilon - TowerGraph.batchNormEpsilon) < 1e-9 else {
