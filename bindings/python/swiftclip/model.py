@@ -12,6 +12,7 @@ from ._declarations import EmbeddedBatch
 from ._handle import Handle
 from ._errors import SwiftCLIPError, bad_argument, error_for
 from ._library import address, check, library
+from ._places import default_model
 from ._progress import ProgressFunction, watching
 from .classifier import DEFAULT_TEMPLATES, Classifier
 from .options import Preprocess
@@ -349,7 +350,10 @@ class Model:
         if self._reopen is None:
             raise bad_argument("The model was opened from memory. Open it from files.")
         arguments = self._reopen[1]
-        return {name: arguments[name] for name in ("path", "textual", "vocabulary")}
+        files = {name: arguments[name] for name in ("path", "textual", "vocabulary")}
+        if files["path"] is None and files["textual"] is None:
+            files["path"] = str(default_model())
+        return files
 
     def __reduce__(self) -> Tuple[Any, ...]:
         if self._reopen is None:

@@ -278,5 +278,6 @@ def _files(model: Union[Path, Model], vocabulary: Optional[Path]) -> Tuple[bytes
         files["vocabulary"] = vocabulary
     encoded = {name: None if path is None else os.fsencode(os.fspath(path)) for name, path in files.items()}
     path = encoded["path"]
-    assert path is not None
+    if path is None:
+        raise bad_argument("Training needs both towers, and the model was opened without an image encoder.")
     return path, encoded.get("textual"), encoded.get("vocabulary")
