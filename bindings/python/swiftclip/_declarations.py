@@ -16,7 +16,7 @@ ALPHAS = {"drop": 0, "composite": 1}
 ORIENTATIONS = {"ignore": 0, "apply": 1}
 CONVERTS = {"last": 0, "first": 1}
 JPEG_DECODINGS = {"full": 0, "scaled": 1}
-INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3}
+INSTRUCTIONS = {"auto": 0, "portable": 1, "avx2": 2, "avx512": 3, "avx2_vnni": 4, "avx512_vnni": 5}
 BACKENDS = {"own": 0, "openblas": 1}
 PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
 
