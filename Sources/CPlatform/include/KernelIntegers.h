@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) platform_int16 platform_multiply_pa
 #if defined(__AVXVNNI__)
 static inline __attribute__((always_inline)) platform_int8 platform_add_pairs8(platform_pairs8 a, platform_pairs8 b,
                                                                                platform_int8 sum) {
-  __asm__("{vex} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+  __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
   return sum;
 }
 #endif
