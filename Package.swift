@@ -58,7 +58,10 @@ let package = Package(
       // Also in debug builds: tests resample millions of pixels.
       swiftSettings: safe + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .target(
-      name: "Kernels", dependencies: ["CPlatform", "KernelsAVX2", "KernelsAVX512", "Counters"],
+      name: "Kernels",
+      dependencies: [
+        "CPlatform", "KernelsAVX2", "KernelsAVX2VNNI", "KernelsAVX512", "KernelsAVX512VNNI", "Counters",
+      ],
       swiftSettings: kernel),
     .target(
       name: "KernelsAVX2", dependencies: ["CPlatform"],
@@ -68,6 +71,15 @@ let package = Package(
       swiftSettings: kernel(
         "AVX512",
         features: ["avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq"])),
+    .target(
+      name: "KernelsAVX2VNNI", dependencies: ["CPlatform"],
+      swiftSettings: kernel("AVX2", features: ["avx2", "fma", "f16c", "avxvnni"]) + [.define("VNNI")]),
+    .target(
+      name: "KernelsAVX512VNNI", dependencies: ["CPlatform"],
+      swiftSettings: kernel(
+        "AVX512",
+        features: ["avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512vnni"])
+        + [.define("VNNI")]),
     .target(name: "Counters", swiftSettings: safe + counters),
     .target(name: "CPlatform"),
     .target(

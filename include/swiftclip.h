@@ -248,7 +248,9 @@ enum {
   SWIFTCLIP_INSTRUCTIONS_AUTO = 0,
   SWIFTCLIP_INSTRUCTIONS_PORTABLE = 1, /* what every processor of the architecture has */
   SWIFTCLIP_INSTRUCTIONS_AVX2 = 2,     /* x86-64: AVX2, FMA, F16C */
-  SWIFTCLIP_INSTRUCTIONS_AVX512 = 3    /* x86-64: AVX-512 F, VL, BW, DQ */
+  SWIFTCLIP_INSTRUCTIONS_AVX512 = 3,   /* x86-64: AVX-512 F, VL, BW, DQ */
+  SWIFTCLIP_INSTRUCTIONS_AVX2_VNNI = 4,  /* AVX2, and AVX-VNNI for int8; the same bits. Since 1.1.0 */
+  SWIFTCLIP_INSTRUCTIONS_AVX512_VNNI = 5 /* AVX512, and AVX-512 VNNI for int8; the same bits. Since 1.1.0 */
 };
 
 /* What multiplies matrices. */

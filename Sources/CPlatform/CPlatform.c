@@ -27,8 +27,14 @@ uint32_t platform_features(void) {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
   if (!(b & bit_AVX2)) return 0;
   const uint32_t wide = bit_AVX512F | bit_AVX512VL | bit_AVX512BW | bit_AVX512DQ;
-  if ((b & wide) != wide || (saved & 0xe6) != 0xe6) return PLATFORM_AVX2;
-  return PLATFORM_AVX2 | PLATFORM_AVX512;
+  uint32_t features = PLATFORM_AVX2;
+  if ((b & wide) == wide && (saved & 0xe6) == 0xe6) {
+    features |= PLATFORM_AVX512;
+    if (c & bit_AVX512VNNI) features |= PLATFORM_AVX512_VNNI;
+  }
+  /* The subleaves there are; processors answer anything for those beyond. */
+  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & bit_AVXVNNI) features |= PLATFORM_AVX2_VNNI;
+  return features;
 }
 
 uint32_t platform_float_mode_begin(void) {

@@ -7,8 +7,12 @@ public enum InstructionSet: Int, CaseIterable, Sendable {
   case portable = 1
   /// AVX2, FMA and F16C: 256-bit vectors.
   case avx2 = 2
+  /// AVX2 with AVX-VNNI for products of integers.
+  case avx2VNNI = 4
   /// AVX-512 F, VL, BW and DQ: 512-bit vectors.
   case avx512 = 3
+  /// AVX-512 with AVX-512 VNNI for products of integers.
+  case avx512VNNI = 5
 
   /// Those that this processor executes and whose registers the operating system saves, in ascending order.
   public static var supported: [InstructionSet] {
@@ -17,7 +21,9 @@ public enum InstructionSet: Int, CaseIterable, Sendable {
       switch set {
       case .portable: true
       case .avx2: features & UInt32(PLATFORM_AVX2) != 0
+      case .avx2VNNI: features & UInt32(PLATFORM_AVX2_VNNI) != 0
       case .avx512: features & UInt32(PLATFORM_AVX512) != 0
+      case .avx512VNNI: features & UInt32(PLATFORM_AVX512_VNNI) != 0
       }
     }
   }
@@ -29,7 +35,9 @@ public enum InstructionSet: Int, CaseIterable, Sendable {
     switch self {
     case .portable: "portable"
     case .avx2: "AVX2"
+    case .avx2VNNI: "AVX2 with VNNI"
     case .avx512: "AVX-512"
+    case .avx512VNNI: "AVX-512 with VNNI"
     }
   }
 }

@@ -94,6 +94,7 @@ extension Compute {
           panels: w.address(panel: panels.lowerBound), weights: w.storage.code,
           rowScales: x.rowScales.map { $0 + rows.lowerBound },
           columnScales: x.columnScales.map { $0 + column },
+          integerTile: loops.integerTile,
           ahead: w.address(panel: panels.upperBound), partial: partial,
           widened: partial + plan.partialFloats, rows: rows.count, inputs: w.steps, depth: plan.depth,
           panelCount: panels.count, columns: min(w.outputs - column, panels.count * w.panelColumns),

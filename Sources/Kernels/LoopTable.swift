@@ -1,6 +1,8 @@
 import CPlatform
 import KernelsAVX2
+import KernelsAVX2VNNI
 import KernelsAVX512
+import KernelsAVX512VNNI
 
 /// The loops of one instruction set: the only way from this room into the kernel modules. Chosen once per
 /// `Compute`, after the processor was asked.
@@ -18,6 +20,9 @@ package struct LoopTable: Sendable {
   package let widen: @Sendable (UnsafePointer<Float16>, UnsafeMutablePointer<Float>, _ count: Int) -> Void
   package let narrow: @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float16>, _ count: Int) -> Bool
   package let product: @Sendable (ProductTask) -> Void
+  /// In place of the tile of integers that `product` has.
+  private(set) var integerTile:
+    (@Sendable @convention(c) (UnsafePointer<TileTask>, UnsafeRawPointer) -> Void)?
   package let quantise:
     @Sendable (UnsafePointer<Float>, _ count: Int, _ limit: Float, UnsafeMutablePointer<Int16>) -> Float
   let epilogue:
@@ -38,8 +43,21 @@ package struct LoopTable: Sendable {
     switch set {
     case .portable: portable
     case .avx2: avx2
+    case .avx2VNNI: avx2VNNI
     case .avx512: avx512
+    case .avx512VNNI: avx512VNNI
     }
+  }
+
+  private static let avx2VNNI = avx2.with { KernelsAVX2VNNI.Loops.integerTile($0, $1) }
+  private static let avx512VNNI = avx512.with { KernelsAVX512VNNI.Loops.integerTile($0, $1) }
+
+  private func with(
+    _ integerTile: @escaping @Sendable @convention(c) (UnsafePointer<TileTask>, UnsafeRawPointer) -> Void
+  ) -> LoopTable {
+    var table = self
+    table.integerTile = integerTile
+    return table
   }
 
   private static let portable = LoopTable(

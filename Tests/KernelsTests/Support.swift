@@ -1,3 +1,4 @@
+import Glibc
 import Kernels
 import Testing
 
@@ -52,12 +53,16 @@ final class Matrix: @unchecked Sendable {
   func copy() -> Matrix { Matrix(rows, columns, gap: stride - columns) { self[$0, $1] } }
 }
 
-/// Makes a `Compute`, or skips the test with a sentence where the processor lacks the instruction set.
+/// Makes a `Compute`, or skips the test with a sentence where the processor lacks the instruction set. An emulated
+/// processor is slow: where `SWIFTCLIP_ONLY` names an instruction set, the others are skipped too.
 func compute(
   _ set: InstructionSet, threads: Int = 2, backend: Backend = .own, exactOrder: Bool = false
 ) throws -> Compute {
   if !InstructionSet.supported.contains(set) {
     try Test.cancel("This processor does not support \(set.name).")
+  }
+  if let only = getenv("SWIFTCLIP_ONLY").map({ String(cString: $0) }), only != "\(set)" {
+    try Test.cancel("SWIFTCLIP_ONLY asks for \(only) only.")
   }
   return try Compute(threads: threads, instructions: set, backend: backend, exactOrder: exactOrder)
 }

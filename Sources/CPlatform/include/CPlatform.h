@@ -14,8 +14,10 @@
 /* Bits of platform_features(). A bit is set only if the processor has every
  * instruction of the set and the operating system saves its registers. */
 enum {
-  PLATFORM_AVX2 = 1,  /* AVX2, FMA, F16C */
-  PLATFORM_AVX512 = 2 /* AVX-512 F, VL, BW, DQ, besides PLATFORM_AVX2 */
+  PLATFORM_AVX2 = 1,        /* AVX2, FMA, F16C */
+  PLATFORM_AVX512 = 2,      /* AVX-512 F, VL, BW, DQ, besides PLATFORM_AVX2 */
+  PLATFORM_AVX2_VNNI = 4,   /* AVX-VNNI, besides PLATFORM_AVX2 */
+  PLATFORM_AVX512_VNNI = 8  /* AVX-512 VNNI, besides PLATFORM_AVX512 */
 };
 
 /* What the processor that runs this can execute. 0 on other architectures. */

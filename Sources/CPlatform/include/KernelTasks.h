@@ -3,6 +3,7 @@
  * caller must live outside of all of them. All strides count floats. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,22 @@ enum {
   WEIGHTS_INT8 /* k is a pair of inputs: two int8 of W, and in the place of a float two int16 of x */
 };
 
+/* A tile of x·W: c = a·b, or c += a·b if it `continues`, over `depth` values of k. For every fourth k `aheadStep` bytes
+ * at `ahead` are prefetched, at least a line, and `ahead` moves on by as many. */
+typedef struct TileTask {
+  ptrdiff_t rows, depth;
+  const float *_Nonnull a;
+  ptrdiff_t rowStep, step; /* from one row, and one k, to the next */
+  float *_Nonnull c;
+  ptrdiff_t stride;
+  bool continues;
+  const void *_Nonnull ahead;
+  ptrdiff_t aheadStep;
+} TileTask;
+
+/* Sums a tile of integers with the weights of a panel. */
+typedef void (*IntegerTile)(const TileTask *_Nonnull tile, const void *_Nonnull weights);
+
 /* A share of x·W: some rows of x with some panels of W. */
 typedef struct ProductTask {
   const float *_Nonnull a;       /* first row of x */
@@ -33,6 +50,7 @@ typedef struct ProductTask {
   ptrdiff_t weights;             /* WEIGHTS_... */
   const float *_Nullable rowScales;    /* for integers: what 1 stands for in each row of x, */
   const float *_Nullable columnScales; /* and in each column of W, up to the panel's last */
+  IntegerTile _Nullable integerTile;   /* in place of the module's own */
   const void *_Nonnull ahead;    /* what is read after the last panel; only prefetched */
   float *_Nonnull partial;       /* scratch: rows × panelCount × panel width */
   float *_Nonnull widened;       /* scratch for a K block of halves widened: depth × panel width */

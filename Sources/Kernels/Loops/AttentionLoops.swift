@@ -92,6 +92,7 @@ extension Loops {
         FloatPanel(queries).add(
           TileTask(
             rows: count, depth: task.width, a: task.k + (row + first) * task.kStride, rowStep: task.kStride,
+            step: 1,
             c: scores + (before + first) * tileColumns, stride: tileColumns, continues: false, ahead: queries,
             aheadStep: 0))
       }

@@ -29,7 +29,8 @@ package enum Loops {
         forEachTile(of: task.rows) { first, count in
           let c = sums + first * tileColumns
           let tile = TileTask(
-            rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, c: c,
+            rows: count, depth: depth, a: task.a + first * task.aStride + k, rowStep: task.aStride, step: 1,
+            c: c,
             stride: tileColumns, continues: k > 0,
             ahead: ahead + first * depth * tileColumns * size / task.rows, aheadStep: aheadStep)
           if isLast { prefetchOutputs(row: first, rows: count, panel: panel, task) }
@@ -63,7 +64,9 @@ package enum Loops {
     switch task.weights {
     case WEIGHTS_FLOAT32: FloatPanel(weights).add(tile)
     case WEIGHTS_BFLOAT16: FloatPanel(task.widened).add(tile)
-    case WEIGHTS_INT8: IntegerPanel(weights).add(tile)
+    case WEIGHTS_INT8:
+      guard let integerTile = task.integerTile else { return IntegerPanel(weights).add(tile) }
+      withUnsafePointer(to: tile) { integerTile($0, weights) }
     case _ where !widensOnce || tile.rows == task.rows: HalfPanel(weights).add(tile)
     case _ where isFirst: WideningPanel(weights, into: task.widened).add(tile)
     default: FloatPanel(task.widened).add(tile)

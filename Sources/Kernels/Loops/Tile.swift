@@ -89,21 +89,6 @@ typealias Rows6<N: Arithmetic> = AndRow<Rows5<N>>
 /// Columns of every tile, and of a panel of packed weights.
 @inline(__always) var tileColumns: Int { 2 * lanes }
 
-/// A tile whose rows lie at `a[row · rowStep + k · step]`: c = a·b, or c += a·b if it `continues`, over `depth` values of
-/// k. For every fourth k `aheadStep` bytes at `ahead` are prefetched, at least a line, and `ahead` moves on by as
-/// many.
-struct TileTask {
-  var rows, depth: Int
-  var a: UnsafePointer<Float>
-  var rowStep: Int
-  var step = 1
-  var c: UnsafeMutablePointer<Float>
-  var stride: Int
-  var continues: Bool
-  var ahead: UnsafeRawPointer
-  var aheadStep: Int
-}
-
 /// Sums a tile in ascending order of k, each sum being one chain of multiply-adds. The number of rows changes
 /// nothing in the sum of a row.
 @inline(__always)
@@ -146,7 +131,7 @@ where R.Numbers == B.Numbers {
 
 /// Picks the type of a number of rows.
 @inline(__always)
-private func sum<B: PanelReader>(_ tile: TileTask, _ b: B) {
+func sum<B: PanelReader>(_ tile: TileTask, _ b: B) {
   switch tile.rows {
   case 1: sum(Rows1<B.Numbers>.self, tile, b)
   case 2: sum(Rows2<B.Numbers>.self, tile, b)
@@ -167,22 +152,4 @@ private func sum<B: PanelReader>(_ tile: TileTask, _ b: B) {
     default: sum(Rows6<B.Numbers>.self, tile, b)
   #endif
   }
-}
-
-// The tiles of each reader, compiled once.
-
-extension FloatPanel {
-  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
-}
-
-extension HalfPanel {
-  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
-}
-
-extension WideningPanel {
-  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
-}
-
-extension IntegerPanel {
-  @inline(never) func add(_ tile: TileTask) { sum(tile, self) }
 }

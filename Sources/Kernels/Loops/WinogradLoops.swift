@@ -122,7 +122,8 @@ extension Loops {
             TileTask(
               rows: count, depth: depth,
               a: task.values + point * task.pointStride + first * task.channels + channel,
-              rowStep: task.channels, c: task.products + point * task.productStride + first * tileColumns,
+              rowStep: task.channels, step: 1,
+              c: task.products + point * task.productStride + first * tileColumns,
               stride: tileColumns, continues: channel > 0,
               ahead: filters + pointFloats + first * depth * tileColumns / task.tiles, aheadStep: aheadStep))
         }

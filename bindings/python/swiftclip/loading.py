@@ -43,7 +43,8 @@ def load(
     precision     of the large products in the Transformers' blocks. "float32": exact; "bfloat16": weights rounded to
                   half the memory; "int8": weights rounded to 8 bits, inputs too, with a scale for each output
                   and each token: a quarter of the memory, and faster. Others than "float32" since 1.1
-    instructions  "auto": the best that the processor has; "portable", "avx2" or "avx512" force one
+    instructions  "auto": the best that the processor has; "portable", "avx2", "avx2_vnni", "avx512" or
+                  "avx512_vnni" force one
     backend       "own", or "openblas" (libopenblas.so.0), for comparison
     exact_order   True: every sum is added in ascending order, which makes a ResNet's convolutions slower and
                   halves their error, which is far below 1e-5 either way. Since 1.1

@@ -116,7 +116,7 @@ def test_pickled(model, pixels, alone):
         assert (other.encode_image(pixels[:3]) == alone[0][:3]).all()
 
 
-@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx2_vnni", "avx512", "avx512_vnni"])
 def test_instruction_sets_agree(pixels, texts, alone, instructions):
     try:
         model = swiftclip.load(instructions=instructions)

@@ -57,7 +57,7 @@ def test_top_labels_are_those_of_float32(model, precise, pixels, golden):
     assert (exact.argmax(-1) == rounded.argmax(-1))[clear].all()
 
 
-@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx2_vnni", "avx512", "avx512_vnni"])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_same_bits_at_every_batch_position_and_thread_count(precision, instructions, pixels, texts):
     try:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from .._declarations import PRECISIONS
+from .._declarations import INSTRUCTIONS, PRECISIONS
 from ..loading import load
 from ..model import Model
 from ..options import Preprocess
@@ -33,7 +33,7 @@ def add_model_arguments(command: argparse.ArgumentParser) -> None:
         help="of the large products: exact, weights rounded to half the memory, or to 8 bits, which is faster",
     )
     group.add_argument(
-        "--instructions", choices=("auto", "portable", "avx2", "avx512"), default="auto", help=argparse.SUPPRESS
+        "--instructions", choices=tuple(INSTRUCTIONS), default="auto", help=argparse.SUPPRESS
     )
     group.add_argument(
         "--alpha",

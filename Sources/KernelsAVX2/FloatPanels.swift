@@ -1,0 +1,1 @@
+../Kernels/Loops/FloatPanels.swift

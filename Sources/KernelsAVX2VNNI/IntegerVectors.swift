@@ -1,0 +1,1 @@
+../Kernels/Loops/IntegerVectors.swift
