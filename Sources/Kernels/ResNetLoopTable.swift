@@ -27,8 +27,8 @@ struct ResNetLoops: Sendable {
   static func of(_ set: InstructionSet) -> ResNetLoops {
     switch set {
     case .portable: portable
-    case .avx2: avx2
-    case .avx512: avx512
+    case .avx2, .avx2VNNI: avx2
+    case .avx512, .avx512VNNI: avx512
     }
   }
 

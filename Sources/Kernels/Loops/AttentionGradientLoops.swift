@@ -123,11 +123,11 @@ extension Loops {
         let place = key * room.width + column
         FloatPanel(dOut).add(
           TileTask(
-            rows: keys, depth: count, a: room.p + key * tileColumns, rowStep: tileColumns, c: room.dv + place,
+            rows: keys, depth: count, a: room.p + key * tileColumns, rowStep: tileColumns, step: 1, c: room.dv + place,
             stride: room.width, continues: true, ahead: dOut, aheadStep: 0))
         FloatPanel(q).add(
           TileTask(
-            rows: keys, depth: count, a: room.ds + key * tileColumns, rowStep: tileColumns,
+            rows: keys, depth: count, a: room.ds + key * tileColumns, rowStep: tileColumns, step: 1,
             c: room.dk + place,
             stride: room.width, continues: true, ahead: q, aheadStep: 0))
       }
@@ -155,7 +155,7 @@ extension Loops {
     forEachTile(of: rows) { first, count in
       FloatPanel(b).add(
         TileTask(
-          rows: count, depth: depth, a: a + first * stride, rowStep: stride, c: c + first * tileColumns,
+          rows: count, depth: depth, a: a + first * stride, rowStep: stride, step: 1, c: c + first * tileColumns,
           stride: tileColumns, continues: false, ahead: b, aheadStep: 0))
     }
   }
