@@ -46,7 +46,8 @@ let package = Package(
       dependencies: ["CSwiftCLIP", "SwiftCLIP", "Datasets", "Imaging", "Tokenizing", "Kernels"],
       swiftSettings: safe + small),
     .target(
-      name: "SwiftCLIP", dependencies: ["ONNXImport", "ONNXExport", "Imaging", "Tokenizing", "Kernels", "Counters"],
+      name: "SwiftCLIP",
+      dependencies: ["ONNXImport", "ONNXExport", "Imaging", "Tokenizing", "Kernels", "Counters"],
       swiftSettings: safe + small),
     .target(
       name: "Datasets", dependencies: ["Imaging", "Tokenizing", "Kernels"], swiftSettings: safe + small),

@@ -15,6 +15,7 @@
  *   - Callbacks are callables, which may throw: the call is cancelled, and the exception goes on.
  *   - Lengths that the C interface takes on trust are checked: a view whose length is no multiple of a
  *     row is INVALID_ARGUMENT.
+ *   - `export` is a word of the language: Trainer::write is swiftclip_trainer_export.
  * Everything else (meaning, limits, errors, threads, fork) is as swiftclip.h says of the C function of
  * the same name. Programs link with the same libswiftclip.so; this header has no ABI of its own. */
 
@@ -580,6 +581,159 @@ class Tokenizer : public detail::Handle<swiftclip_tokenizer, swiftclip_tokenizer
 
  private:
   std::size_t context_length_;
+};
+
+/* A byte-level BPE vocabulary learned from captions and written to `path`; returns the token ids learned. */
+inline std::size_t learn_merges(const Texts &captions, std::size_t vocabulary_size, const char *path,
+                                std::uint32_t flags = SWIFTCLIP_TEXT_DEFAULT, Progress progress = {}) {
+  std::size_t learned = 0;
+  progress.check(swiftclip_learn_merges(captions.data(), captions.size(), flags, vocabulary_size, path,
+                                        progress.function(), &progress, &learned));
+  return learned;
+}
+
+/* ---- Data sets for training ------------------------------------------------------ */
+
+struct DatasetOptions : swiftclip_dataset_options {
+  DatasetOptions() : swiftclip_dataset_options() {
+    check(swiftclip_dataset_options_init(this, sizeof(swiftclip_dataset_options)));
+  }
+};
+
+/* Pairs of pictures and captions in batches. */
+class Dataset : public detail::Handle<swiftclip_dataset, swiftclip_dataset_free> {
+ public:
+  explicit Dataset(swiftclip_dataset *handle) noexcept : Handle(handle) {}
+
+  static Dataset open(View<const char *const> paths, const swiftclip_dataset_options &options) {
+    swiftclip_dataset *handle = nullptr;
+    check(swiftclip_dataset_open(paths.data(), paths.size(), &options, &handle));
+    return Dataset(handle);
+  }
+  static Dataset open(const char *path, const swiftclip_dataset_options &options) {
+    return open(View<const char *const>(&path, 1), options);
+  }
+
+  /* Pairs in the next batch, which is written to the views; 0 once behind an epoch. */
+  std::size_t next(View<float> pixels, View<std::int32_t> tokens) {
+    std::size_t count = 0;
+    check(swiftclip_dataset_next(get(), pixels.data(), pixels.size(), tokens.data(), tokens.size(), &count));
+    return count;
+  }
+
+  void seek(std::uint64_t batch) { check(swiftclip_dataset_seek(get(), batch)); }
+  std::uint64_t position() const noexcept { return swiftclip_dataset_position(get()); }
+  std::size_t batches() const noexcept { return swiftclip_dataset_batches(get()); }
+
+  /* What became of the pairs so far, as JSON. */
+  std::string report() const {
+    return detail::json(4096, [this](char *json, std::size_t capacity, std::size_t *length) {
+      return swiftclip_dataset_report(get(), json, capacity, length);
+    });
+  }
+};
+
+/* ---- Training ------------------------------------------------------------------- */
+
+/* Sizes of a model, all 0 at first. */
+struct Architecture : swiftclip_architecture {
+  Architecture() : swiftclip_architecture() { struct_size = sizeof(swiftclip_architecture); }
+};
+
+struct TrainerOptions : swiftclip_trainer_options {
+  TrainerOptions() : swiftclip_trainer_options() {
+    check(swiftclip_trainer_options_init(this, sizeof(swiftclip_trainer_options)));
+  }
+};
+
+/* A CLIP that learns. Not for several threads at once. */
+class Trainer : public detail::Handle<swiftclip_trainer, swiftclip_trainer_free> {
+ public:
+  explicit Trainer(swiftclip_trainer *handle) noexcept : Handle(handle) {}
+
+  static Trainer create(const swiftclip_architecture &architecture, const char *vocabulary = nullptr,
+                        const swiftclip_trainer_options *options = nullptr) {
+    swiftclip_trainer *handle = nullptr;
+    check(swiftclip_trainer_create(&architecture, vocabulary, options, &handle));
+    return Trainer(handle);
+  }
+  static Trainer open(const char *path, const swiftclip_trainer_options *options = nullptr,
+                      const char *textual = nullptr, const char *vocabulary = nullptr) {
+    swiftclip_trainer *handle = nullptr;
+    check(swiftclip_trainer_open(path, textual, vocabulary, options, &handle));
+    return Trainer(handle);
+  }
+  static Trainer resume(const char *path, const swiftclip_trainer_options *options = nullptr) {
+    swiftclip_trainer *handle = nullptr;
+    check(swiftclip_trainer_resume(path, options, &handle));
+    return Trainer(handle);
+  }
+
+  std::size_t embed_dim() const noexcept { return swiftclip_trainer_embed_dim(get()); }
+  std::size_t image_size() const noexcept { return swiftclip_trainer_image_size(get()); }
+  std::size_t context_length() const noexcept { return swiftclip_trainer_context_length(get()); }
+  std::size_t vocabulary_size() const noexcept { return swiftclip_trainer_vocabulary_size(get()); }
+  std::uint64_t steps_done() const noexcept { return swiftclip_trainer_steps_done(get()); }
+  double learning_rate() const noexcept { return swiftclip_trainer_learning_rate(get()); }
+  double logit_scale() const noexcept { return swiftclip_trainer_logit_scale(get()); }
+
+  /* One update by whole rows of pixels and as many of tokens; the loss before it. */
+  double step(View<const float> pixels, View<const std::int32_t> tokens) {
+    double loss = 0;
+    const std::size_t count = pairs(pixels, tokens);
+    check(swiftclip_trainer_step(get(), pixels.data(), tokens.data(), count, &loss));
+    return loss;
+  }
+  double evaluate(View<const float> pixels, View<const std::int32_t> tokens) {
+    double loss = 0;
+    const std::size_t count = pairs(pixels, tokens);
+    check(swiftclip_trainer_evaluate(get(), pixels.data(), tokens.data(), count, &loss));
+    return loss;
+  }
+
+  /* A step in its parts, for batches that are spread over processes. */
+  void encode(View<const float> pixels, View<const std::int32_t> tokens, View<float> images, View<float> texts) {
+    if (images.size() != texts.size())
+      throw Error(SWIFTCLIP_INVALID_ARGUMENT, "images and texts differ in length. Give room for as many rows.");
+    const std::size_t count = pairs(pixels, tokens);
+    check(swiftclip_trainer_encode(get(), pixels.data(), tokens.data(), count, images.data(), texts.data(),
+                                   images.size()));
+  }
+  double backward(View<const float> images, View<const float> texts, std::size_t first = 0) {
+    double loss = 0;
+    const std::size_t total = detail::rows(images.size(), embed_dim(), "images");
+    if (images.size() != texts.size())
+      throw Error(SWIFTCLIP_INVALID_ARGUMENT, "images and texts differ in length. Give the embeddings of all pairs.");
+    check(swiftclip_trainer_backward(get(), images.data(), texts.data(), total, first, &loss));
+    return loss;
+  }
+  View<float> gradients() {
+    float *data = nullptr;
+    std::size_t count = 0;
+    check(swiftclip_trainer_gradients(get(), &data, &count));
+    return {data, count};
+  }
+  void update() { check(swiftclip_trainer_update(get())); }
+
+  std::size_t tensor_count() const noexcept { return swiftclip_trainer_tensor_count(get()); }
+  swiftclip_tensor tensor(std::size_t index) {
+    swiftclip_tensor tensor = {};
+    check(swiftclip_trainer_tensor(get(), index, &tensor));
+    return tensor;
+  }
+
+  void save(const char *path) { check(swiftclip_trainer_save(get(), path)); }
+  void write(const char *directory, std::int32_t weights = SWIFTCLIP_WEIGHTS_FLOAT16) {
+    check(swiftclip_trainer_export(get(), directory, weights));
+  }
+
+ private:
+  std::size_t pairs(View<const float> pixels, View<const std::int32_t> tokens) const {
+    const std::size_t count = detail::rows(pixels.size(), 3 * image_size() * image_size(), "pixels");
+    if (detail::rows(tokens.size(), context_length(), "tokens") != count)
+      throw Error(SWIFTCLIP_INVALID_ARGUMENT, "pixels and tokens differ in their number of rows. Give pairs.");
+    return count;
+  }
 };
 
 }  // namespace swiftclip

@@ -766,7 +766,7 @@ static void opening(const char *folder) {
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.struct_size = offsetof(swiftclip_model_options, precision) - 1);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.threads = -1);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.threads = 1025);
-  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.instructions = 4);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.instructions = 6);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.backend = 2);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.exact_order = 2);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = 3);

@@ -3,8 +3,12 @@
 //
 //   hpp MODEL PICTURES
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -279,6 +283,56 @@ void exceptions(const Model &model) {
   CHECK(model.encode_pictures(swiftclip::one(picture)).size() == 256);
 }
 
+void training(const Model &model) {
+  using swiftclip::Trainer;
+  const std::string base = std::string(std::getenv("TMPDIR") ? std::getenv("TMPDIR") : "/tmp") + "/swiftclip-hpp-" +
+                           std::to_string(getpid());
+  const std::string merges = base + ".txt", table = base + ".tsv", checkpoint = base + ".bin", exported = base + ".out";
+  CHECK(swiftclip::learn_merges({"a penguin", "a pear", "a pear and a penguin"}, 520, merges.c_str()) > 512);
+
+  char *const absolute = realpath(folder.c_str(), nullptr);
+  const std::string pictures = absolute ? absolute : "";
+  std::free(absolute);
+  std::ofstream(table) << pictures << "/penguin.png\ta penguin\n" << pictures << "/pear.png\ta pear\n";
+  swiftclip::DatasetOptions reading;
+  reading.model = model.get();
+  reading.batch_size = 2;
+  reading.allow_outside = 1;
+  swiftclip::Dataset data = swiftclip::Dataset::open(table.c_str(), reading);
+  std::vector<float> pixels(2 * 3 * 64 * 64);
+  std::vector<std::int32_t> tokens(2 * model.context_length());
+  CHECK(data.batches() == 1 && data.next(pixels, tokens) == 2 && data.position() == 1);
+  data.seek(0);
+  CHECK(data.position() == 0 && data.report().find("\"pairs\"") != std::string::npos);
+
+  swiftclip::TrainerOptions options;
+  options.threads = 1;
+  Trainer trainer = Trainer::open(model_path.c_str(), &options);
+  CHECK(trainer.embed_dim() == 256 && trainer.image_size() == 64 && trainer.vocabulary_size() == 4096);
+  CHECK(trainer.context_length() == model.context_length() && trainer.tensor_count() > 100);
+  CHECK(trainer.learning_rate() == 5e-4 && trainer.logit_scale() > 1);
+  const double evaluated = trainer.evaluate(pixels, tokens);
+  std::vector<float> images(512), texts(512);
+  trainer.encode(pixels, tokens, images, texts);
+  CHECK(trainer.backward(images, texts) == evaluated);
+  CHECK(trainer.gradients().size() > 1000000 && trainer.tensor(0).gradient == trainer.gradients().data());
+  trainer.update();
+  CHECK(trainer.steps_done() == 1 && trainer.step(pixels, tokens) < evaluated);
+  trainer.save(checkpoint.c_str());
+  CHECK(Trainer::resume(checkpoint.c_str()).step(pixels, tokens) == trainer.step(pixels, tokens));
+  trainer.write(exported.c_str());
+  CHECK(Model::open(exported).embed_dim() == 256);
+  swiftclip::Architecture nothing;
+  try {
+    Trainer::create(nothing);
+    CHECK(!"an architecture of zeros");
+  } catch (const Error &error) {
+    CHECK(error.status() == SWIFTCLIP_INVALID_ARGUMENT);
+  }
+  for (const char *name : {"visual.onnx", "textual.onnx", "merges.txt"}) std::remove((exported + "/" + name).c_str());
+  for (const std::string &name : {merges, table, checkpoint, exported}) std::remove(name.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -296,6 +350,7 @@ int main(int argc, char **argv) {
     classifiers(model);
     handles();
     exceptions(model);
+    training(model);
   } catch (const std::exception &error) {
     std::printf("%s\n", error.what());
     CHECK(!"an exception");

@@ -141,7 +141,7 @@ CHANGES = [
     ("a status is renumbered", "SWIFTCLIP_IO_ERROR = 2", "SWIFTCLIP_IO_ERROR = 22", False),
     ("a constant is renumbered", "SWIFTCLIP_FORMAT_RGB = 3", "SWIFTCLIP_FORMAT_RGB = 30", False),
     ("a constant is gone", "SWIFTCLIP_ALPHA_DROP = 0,", "", False),
-    ("a member comes before others", "  int32_t threads;", "  int32_t sooner;\n  int32_t threads;", False),
+    ("a member comes before others", "  int32_t exact_order;", "  int32_t sooner;\n  int32_t exact_order;", False),
     ("a member of options changes its type", "  int32_t interpolation;", "  float interpolation;", False),
     ("a member is widened", "  int32_t backend;", "  int64_t backend;", False),
     ("a struct that may not grow does", "  size_t length;\n} swiftclip_text", "  size_t length;\n  size_t more;\n} swiftclip_text", False),

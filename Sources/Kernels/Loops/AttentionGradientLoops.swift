@@ -123,7 +123,8 @@ extension Loops {
         let place = key * room.width + column
         FloatPanel(dOut).add(
           TileTask(
-            rows: keys, depth: count, a: room.p + key * tileColumns, rowStep: tileColumns, step: 1, c: room.dv + place,
+            rows: keys, depth: count, a: room.p + key * tileColumns, rowStep: tileColumns, step: 1,
+            c: room.dv + place,
             stride: room.width, continues: true, ahead: dOut, aheadStep: 0))
         FloatPanel(q).add(
           TileTask(
@@ -155,7 +156,8 @@ extension Loops {
     forEachTile(of: rows) { first, count in
       FloatPanel(b).add(
         TileTask(
-          rows: count, depth: depth, a: a + first * stride, rowStep: stride, step: 1, c: c + first * tileColumns,
+          rows: count, depth: depth, a: a + first * stride, rowStep: stride, step: 1,
+          c: c + first * tileColumns,
           stride: tileColumns, continues: false, ahead: b, aheadStep: 0))
     }
   }

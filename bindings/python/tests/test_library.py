@@ -77,7 +77,7 @@ def test_named_values_are_those_of_the_header():
         ("BACKEND", _declarations.BACKENDS),
     ):
         found = {
-            name.lower(): int(value) for name, value in re.findall(rf"SWIFTCLIP_{prefix}_([A-Z0-9]+) = (\d+)", text)
+            name.lower(): int(value) for name, value in re.findall(rf"SWIFTCLIP_{prefix}_([A-Z0-9_]+) = (\d+)", text)
         }
         assert found == names
     for name, value in re.findall(r"SWIFTCLIP_((?:FORMAT|TEXT)_[A-Z_]+) = (\d+)", text):
