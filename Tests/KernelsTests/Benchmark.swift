@@ -38,7 +38,7 @@ struct Benchmark {
     let zero = Matrix(1, loops.panelColumns, gap: 0) { _, _ in 0 }
     let task = ProductTask(
       a: a.memory, aStride: depth, panels: b.memory, weights: 0, rowScales: nil,
-      columnScales: nil, ahead: b.memory,
+      columnScales: nil, integerTile: nil, ahead: b.memory,
       partial: y.memory + rows * loops.panelColumns, widened: y.memory, rows: rows, inputs: depth,
       depth: depth,
       panelCount: 1, columns: loops.panelColumns,
