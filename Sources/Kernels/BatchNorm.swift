@@ -55,26 +55,27 @@ extension Compute {
     let columns = x.columns
     let shares = PixelShares(rows: x.rows, floatsPerRow: columns)
     let loop = resNet.moments
-    try scratch.withFloats(shares.count * 2 * columns) { memory in
+    try scratch.withFloats(shares.count * 3 * columns) { memory in
       nonisolated(unsafe) let memory = memory
       pool.run(shares.count) { index, _ in
         let (first, count) = shares.range(index)
-        let part = memory + index * 2 * columns
         loop(
           MomentsTask(
-            x: x.pointer + first * columns, rows: count, columns: columns, means: part,
-            squares: part + columns))
+            x: x.pointer + first * columns, rows: count, columns: columns, sums: memory + index * 3 * columns)
+        )
       }
       for column in 0..<columns {
         // Two parts become one as Chan, Golub and LeVeque have it (1979).
         var (mean, squares) = (0.0, 0.0)
         for index in 0..<shares.count {
           let (first, count) = shares.range(index)
-          let part = memory + index * 2 * columns + column
-          let difference = Double(part[0]) - mean
+          let part = memory + index * 3 * columns + column
+          let rest = Double(part[columns]) / Double(count)
+          let difference = Double(part[0]) + rest - mean
           let share = Double(count) / Double(first + count)
           mean += difference * share
-          squares += Double(part[columns]) + difference * difference * share * Double(first)
+          squares += Double(part[2 * columns]) - rest * Double(part[columns])
+          squares += difference * difference * share * Double(first)
         }
         means[column] = Float(mean)
         variances[column] = Float(squares / Double(x.rows))

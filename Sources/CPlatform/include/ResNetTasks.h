@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-/* Means and sums of squared differences from them, of the channels of some rows. */
+/* Means of the channels of some rows, and sums of the differences from them, which are what rounding took from the
+ * means, and of their squares. */
 typedef struct MomentsTask {
   const float *_Nonnull x;
   ptrdiff_t rows, columns;
-  float *_Nonnull means;
-  float *_Nonnull squares;
+  float *_Nonnull sums; /* three rows: means, differences, squares */
 } MomentsTask;
 
 /* y = relu(norm(x)), or relu(norm(x) + shortcut), or relu(norm(x) + shortcutNorm(shortcut)). */

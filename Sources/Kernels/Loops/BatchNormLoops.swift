@@ -26,23 +26,25 @@ extension Loops {
 
   package static func moments(_ task: MomentsTask) {
     let columns = task.columns
-    clear(task.means, columns)
-    clear(task.squares, columns)
+    let (means, differences, squares) = (task.sums, task.sums + columns, task.sums + 2 * columns)
+    clear(task.sums, 3 * columns)
     forEachGroup(task.rows, columns) { first, rows, column, n in
-      var sum = load(task.means + column, n)
+      var sum = load(means + column, n)
       for row in first..<first + rows { sum += load(task.x + row * columns + column, n) }
-      store(sum, task.means + column, n)
+      store(sum, means + column, n)
     }
     let share = 1 / Float(task.rows)
-    for column in 0..<columns { task.means[column] *= share }
+    for column in 0..<columns { means[column] *= share }
     forEachGroup(task.rows, columns) { first, rows, column, n in
-      let mean = load(task.means + column, n)
-      var sum = load(task.squares + column, n)
+      let mean = load(means + column, n)
+      var (sum, square) = (load(differences + column, n), load(squares + column, n))
       for row in first..<first + rows {
         let difference = load(task.x + row * columns + column, n) - mean
-        sum = multiplyAdd(difference, difference, sum)
+        sum += difference
+        square = multiplyAdd(difference, difference, square)
       }
-      store(sum, task.squares + column, n)
+      store(sum, differences + column, n)
+      store(square, squares + column, n)
     }
   }
 
