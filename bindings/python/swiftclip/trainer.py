@@ -273,7 +273,7 @@ def _files(model: Union[Path, Model], vocabulary: Optional[Path]) -> Tuple[bytes
     """What a model was opened from: its path, or one for each tower, and its vocabulary. The latter may be replaced."""
     files: Dict[str, Optional[Path]] = {"path": None if isinstance(model, Model) else model}
     if isinstance(model, Model):
-        files = model.files()
+        files.update(model.files())
     if vocabulary is not None:
         files["vocabulary"] = vocabulary
     encoded = {name: None if path is None else os.fsencode(os.fspath(path)) for name, path in files.items()}

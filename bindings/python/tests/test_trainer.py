@@ -85,7 +85,7 @@ def test_finite_differences():
     gradients = {name: gradient.copy() for name, gradient in trainer.parameter_gradients().items()}
     values = trainer.parameters()
     for name in ("visual.conv1.weight", "visual.proj", "ln_final.weight", "logit_scale", "text_projection"):
-        direction = np.random.RandomState(0).randn(*values[name].shape).astype(np.float32)
+        direction = np.asarray(np.random.RandomState(0).randn(*values[name].shape), np.float32)
         step = np.float32(1e-2 / np.linalg.norm(direction))
         start = values[name].copy()
         losses = []

@@ -11,6 +11,7 @@ from ..evaluate.optional import needed
 from ..evaluate.prompts import ONE, checked_templates, named_by
 from ..evaluate.seed import PICTURE, TEMPLATE
 from ..evaluate.sources import SPLITS
+from ..evaluate.few_shot import SHOTS
 from .common import add_model_arguments, cache_folder, complain, open_model
 from .progress import Stages
 
@@ -43,7 +44,7 @@ def add_to(commands: Any) -> None:
     probe = _added(experiments, "linear-probe", _linear_probe, "logistic regression on features (Figure 10)")
     probe.add_argument("--c", type=float, metavar="C", help="strength of regularisation; without it, the best one")
     few = _added(experiments, "few-shot", _few_shot, "probes on few pictures per class (Figures 6 and 7)")
-    few.add_argument("--shots", type=int, nargs="+", default=list(evaluate.few_shot.__kwdefaults__["shots"]), metavar="N")
+    few.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), metavar="N")
     few.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
     few.add_argument("--c", type=float, metavar="C", help="strength of regularisation; without it, the best one")
     few.add_argument("--no-full", action="store_true", help="no probe on all training pictures")

@@ -156,8 +156,7 @@ def _train(
     checkpoint: Path,
 ) -> None:
     first, started = trainer.steps_done, time.monotonic()
-    data.seek(first)
-    _cut(output / "log.jsonl", first)
+    data.seek(_cut(output / "log.jsonl", first))
     with ProgressLine("training", "steps") as progress, open(output / "log.jsonl", "a", encoding="utf-8") as log:
         for pixels, tokens in _whole(data):
             if trainer.steps_done >= settings["steps"]:
@@ -168,15 +167,19 @@ def _train(
             done, seconds = trainer.steps_done, time.monotonic() - started
             line["pairs_per_second"] = round((done - first) * len(pixels) / seconds, 1)
             line["seconds_left"] = round(seconds / (done - first) * (settings["steps"] - done))
-            if done % settings["save_every"] == 0 or done == settings["steps"]:
-                trainer.save(checkpoint)
-                if validation is not None:
-                    line["validation"] = _validated(trainer, validation)
+            # Batches that had no usable pair count too.
+            line["position"] = data.position
+            due = done % settings["save_every"] == 0 or done == settings["steps"]
+            if due and validation is not None:
+                line["validation"] = _validated(trainer, validation)
+            # Before the checkpoint, so that a resumed run finds the position of its step.
             log.write(json.dumps(line) + "\n")
             log.flush()
+            if due:
+                trainer.save(checkpoint)
             progress(done, settings["steps"])
-    report = data.report
-    if any(value for key, value in report.items() if key.startswith("skipped")):
+    report = data.report()
+    if any(report["skipped"].values()):
         complain(f"skipped in the data: {json.dumps(report)}")
 
 
@@ -192,12 +195,15 @@ def _validated(trainer: Trainer, validation: Dataset) -> float:
     return sum(loss * count for loss, count in losses) / max(1, sum(count for _, count in losses))
 
 
-def _cut(log: Path, step: int) -> None:
-    """Lines of steps that were made after the last checkpoint, and are made again, go."""
-    if log.exists():
-        lines = log.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+def _cut(log: Path, step: int) -> int:
+    """Lines of steps that were made after the last checkpoint, and are made again, go. Returns the number of the batch that
+    comes after those of the steps kept."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+    if len(kept) != step:
+        raise SwiftCLIPError(f"{log} does not tell of all {step} steps of the checkpoint. Resume from a whole folder.")
+    log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    return int(json.loads(kept[-1])["position"]) if kept else 0
 
 
 def _plot(output: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def _damaged(place: Any, reason: str) -> Exception:
     return error_for(Status.INVALID_DATA, f"{place} is no CIFAR archive in an official layout: {reason}.")
 
 
-def _wanted() -> frozenset:
+def _wanted() -> FrozenSet[str]:
     names = {layout.names for layout in LAYOUTS}
     return frozenset(names.union(*(files for layout in LAYOUTS for files in layout.splits.values())))
 

@@ -29,7 +29,7 @@ _VERSION = "1"
 
 def _noise(pixels: np.ndarray, strength: int) -> np.ndarray:
     """Gaussian noise of 0.04 to 0.24 of the full range, seeded by the picture."""
-    seed = int.from_bytes(hashlib.sha256(pixels).digest()[:8], "little")
+    seed = int.from_bytes(hashlib.sha256(pixels.tobytes()).digest()[:8], "little")
     noise = np.random.default_rng([seed, strength]).normal(0, (0.04, 0.08, 0.12, 0.18, 0.24)[strength - 1], pixels.shape)
     return _bytes(pixels / 255 + noise)
 

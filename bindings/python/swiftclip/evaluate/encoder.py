@@ -169,7 +169,7 @@ def write_arrays(path: Path, arrays: Dict[str, np.ndarray]) -> None:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, np.float32(1))
+    return np.asarray(rows / np.where(lengths > 0, lengths, np.float32(1)))
 
 
 def _called(data: DataSet, index: int) -> str:

@@ -147,9 +147,9 @@ def _kept_sweep(
         )
         return {"steps": np.array(steps)}
 
-    digest = hashlib.sha256(np.concatenate([held.labels, [-1], extra.labels]))
+    digest = hashlib.sha256(np.concatenate([held.labels, [-1], extra.labels]).tobytes())
     for features in (held.features, extra.features):
-        digest.update(np.ascontiguousarray(features))
+        digest.update(np.ascontiguousarray(features).tobytes())
     steps = tuple(Step(*step) for step in encoder.once(f"sweep {digest.hexdigest()}", make)["steps"].tolist())
     return max(steps, key=lambda step: (step.accuracy, -step.c)).c, steps
 

@@ -27,7 +27,7 @@ def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     right = scores[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(scores.shape[1])[None] < labels[:, None]
-    return np.sum((scores > right) | ((scores == right) & earlier), axis=1)
+    return np.asarray(np.sum((scores > right) | ((scores == right) & earlier), axis=1))
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
@@ -45,7 +45,7 @@ def per_class(right: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray
     """The share of right ones in each class, (classes,); NaN for a class without pictures."""
     counts = np.bincount(labels, minlength=classes)
     hits = np.bincount(labels, weights=right, minlength=classes)
-    return np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0)
+    return np.asarray(np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0))
 
 
 def interval(share: float, count: int) -> Tuple[float, float]:

@@ -50,7 +50,8 @@ class Prompting(Result):
             for found in self.data_sets
         ]
         if len(rows) > 1:
-            means = [np.mean([kind[i].top1 for kind in self.data_sets]) for i in (1, 2, 3)]
+            kinds = [(kind.plain, kind.template, kind.ensemble) for kind in self.data_sets]
+            means = [np.mean([kind[i].top1 for kind in kinds]) for i in range(3)]
             gain = f"{100 * (means[2] - means[0]):+.1f} points"
             rows.append(("mean", *(percent(float(mean)) for mean in means), "", gain))  # type: ignore[arg-type]
         heads = ("top-1", "name alone", f'"{self.template}"', "ensemble", "its templates", "gain")
@@ -58,9 +59,11 @@ class Prompting(Result):
 
     def draw(self, axes: Any) -> None:
         places = np.arange(len(self.data_sets))
-        kinds = (("name alone", 1, "#b8c4d6"), (self.template, 2, "#6d93c8"), ("ensemble", 3, "#24508f"))
+        kinds = (("name alone", 0, "#b8c4d6"), (self.template, 1, "#6d93c8"), ("ensemble", 2, "#24508f"))
         for shift, (name, index, colour) in enumerate(kinds):
-            heights = [100 * found[index].top1 for found in self.data_sets]
+            heights = [
+                100 * (found.plain, found.template, found.ensemble)[index].top1 for found in self.data_sets
+            ]
             bars = axes.bar(places + 0.27 * (shift - 1), heights, 0.25, label=name, color=colour)
             axes.bar_label(bars, fmt="%.1f", fontsize=8)
         axes.set_xticks(places, [found.data for found in self.data_sets])

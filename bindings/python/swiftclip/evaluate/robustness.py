@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -127,7 +127,9 @@ def robustness(
     """
     encoder = as_encoder(model)
     weights = encoder.classifier(test.classes, checked_templates(templates))
-    scorers = {ZERO_SHOT: lambda features: similarity(features, weights)}
+    scorers: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        ZERO_SHOT: lambda features: similarity(features, weights)
+    }
     if train is not None:
         best = linear_probe(encoder, train, test).c
         scorers[PROBE] = fit(encoder.pictures(train), len(train.classes), best).scores
@@ -146,11 +148,11 @@ def robustness(
         mine, theirs = shared_classes(test, data)
         other = encoder.pictures(data)
         for name, score in scorers.items():
-            top1 = [
+            both = [
                 _among(score(held.features), held.labels, kept, mine)
                 for held, kept in ((usual, mine), (other, theirs))
             ]
-            found.append(Shift(name, shift, 0, len(mine), top1[0], top1[1]))
+            found.append(Shift(name, shift, 0, len(mine), both[0], both[1]))
     return Robustness(encoder.name, test.name, tuple(found))
 
 

@@ -102,11 +102,14 @@ _NAMES: Dict[Tuple[str, str], str] = {
 }
 
 
-class _Reader(pickle._Unpickler):  # type: ignore[name-defined]
+_Unpickler: Any = getattr(pickle, "_Unpickler")
+
+
+class _Reader(_Unpickler):  # type: ignore[misc]
     """The unpickler of the standard library that is written in Python: its memory is a dict, so that a huge index in a
     file takes no memory, and what an opcode does can be replaced."""
 
-    dispatch = {code: action for code, action in pickle._Unpickler.dispatch.items() if code in _OPCODES}  # type: ignore[attr-defined]
+    dispatch: Dict[int, Any] = {code: action for code, action in _Unpickler.dispatch.items() if code in _OPCODES}
 
     def find_class(self, module: Any, name: Any) -> Any:
         known = _NAMES.get((module, name))
