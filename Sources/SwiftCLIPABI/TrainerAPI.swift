@@ -114,11 +114,8 @@ public func swiftclip_trainer_step(
   _ trainer: OpaquePointer!, _ pixels: UnsafePointer<Float>!, _ tokens: UnsafePointer<Int32>!, _ count: Int,
   _ loss: UnsafeMutablePointer<Double>!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
-    let shared = unsafe try Handles.trainer(trainer)
-    let batch = unsafe try shared.batch(pixels, tokens, count)
-    let result = try shared.running { (trainer) throws(CLIPError) in try trainer.step(batch) }
-    unsafe loss?.pointee = result
+  unsafe answer(trainer, pixels, tokens, count, loss) { (trainer, batch) throws(CLIPError) in
+    try trainer.step(batch)
   }
 }
 
@@ -127,10 +124,20 @@ public func swiftclip_trainer_evaluate(
   _ trainer: OpaquePointer!, _ pixels: UnsafePointer<Float>!, _ tokens: UnsafePointer<Int32>!, _ count: Int,
   _ loss: UnsafeMutablePointer<Double>!
 ) -> swiftclip_status {
+  unsafe answer(trainer, pixels, tokens, count, loss) { (trainer, batch) throws(CLIPError) in
+    try trainer.evaluate(batch)
+  }
+}
+
+/// What a trainer says of the loss of a batch.
+private func answer(
+  _ trainer: OpaquePointer?, _ pixels: UnsafePointer<Float>?, _ tokens: UnsafePointer<Int32>?, _ count: Int,
+  _ loss: UnsafeMutablePointer<Double>?, _ body: (Trainer, TrainingBatch) throws(CLIPError) -> Double
+) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
     let shared = unsafe try Handles.trainer(trainer)
     let batch = unsafe try shared.batch(pixels, tokens, count)
-    let result = try shared.running { (trainer) throws(CLIPError) in try trainer.evaluate(batch) }
+    let result = try shared.running { (trainer) throws(CLIPError) in try body(trainer, batch) }
     unsafe loss?.pointee = result
   }
 }

@@ -3,8 +3,8 @@ import Kernels
 
 // A checkpoint is everything from which training goes on with the bits that it would have had without a stop:
 //
-//     magic, version, length of the header
-//     header: architecture, options, steps done, names of what is frozen, the vocabulary file
+//     magic with a version, length of the header
+//     header: architecture, options, steps done, the vocabulary file
 //     float32: values, first moments, second moments, running statistics
 //     checksum of all before it
 //

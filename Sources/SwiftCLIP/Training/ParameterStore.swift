@@ -48,7 +48,6 @@ struct ParameterLayout {
   private let byName: [String: Parameter]
   /// Names that begin with one of these are not learned.
   private(set) var frozen: [String] = []
-  private(set) var isTrained: [Bool]
   /// Changes whenever values do: layers then pack their weights again.
   private(set) var generation = 1
 
@@ -66,7 +65,6 @@ struct ParameterLayout {
     unsafe gradients.update(repeating: 0, count: count)
     unsafe bufferValues.update(repeating: 0, count: bufferCount)
     byName = Dictionary((parameters + buffers).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    isTrained = Array(repeating: true, count: parameters.count)
   }
 
   func value(_ parameter: Parameter) -> UnsafeMutablePointer<Float> { unsafe values + parameter.offset }
@@ -85,7 +83,6 @@ struct ParameterLayout {
       )
     }
     frozen = prefixes
-    isTrained = parameters.map { parameter in !prefixes.contains { covers($0, parameter.name) } }
   }
 
   /// Whole parts of a name only: "transformer.resblocks.1" is not a prefix of "transformer.resblocks.10".

@@ -9,9 +9,8 @@ final class TrainedLinear {
   /// Where the map is a part of a larger matrix, such as queries of `in_proj_weight`: its first row.
   private let firstRow: Int
   private let isTransposed: Bool
-  private var packedForward: PackedWeights?
-  private var packedBackward: PackedWeights?
-  private var generations = (forward: 0, backward: 0)
+  private var packedForward = PackedParameter()
+  private var packedBackward = PackedParameter()
 
   init(
     _ weight: Parameter, _ bias: Parameter?, inputs: Int, outputs: Int, firstRow: Int = 0,
@@ -56,33 +55,14 @@ final class TrainedLinear {
       base: UnsafeRawPointer(pass.store.value(weight) + firstRow * inputs), type: .float32,
       inputStride: isTransposed ? outputs : 1, outputStride: isTransposed ? 1 : inputs, outputs: outputs)
     let bias = unsafe bias.map { unsafe UnsafePointer(pass.store.value($0) + firstRow) }
-    return unsafe try pack(&packedForward, &generations.forward, inputs, source, bias, pass)
+    return unsafe try packedForward.weights(inputs: inputs, source, bias: bias, pass)
   }
 
   private func backwardWeights(_ pass: TrainingPass) throws(CLIPError) -> PackedWeights {
     let source = unsafe WeightSource(
       base: UnsafeRawPointer(pass.store.value(weight) + firstRow * inputs), type: .float32,
       inputStride: isTransposed ? 1 : inputs, outputStride: isTransposed ? outputs : 1, outputs: inputs)
-    return unsafe try pack(&packedBackward, &generations.backward, outputs, source, nil, pass)
-  }
-
-  /// Packs once for each change of the values.
-  private func pack(
-    _ packed: inout PackedWeights?, _ generation: inout Int, _ inputs: Int, _ source: WeightSource,
-    _ bias: UnsafePointer<Float>?, _ pass: TrainingPass
-  ) throws(CLIPError) -> PackedWeights {
-    if let packed {
-      if generation != pass.store.generation {
-        unsafe pass.compute.repack(packed, sources: [source], bias: bias)
-        generation = pass.store.generation
-      }
-      return packed
-    }
-    let made = try converting { () throws(KernelError) in
-      unsafe try pass.compute.pack(inputs: inputs, sources: [source], bias: bias)
-    }
-    (packed, generation) = (made, pass.store.generation)
-    return made
+    return unsafe try packedBackward.weights(inputs: outputs, source, pass)
   }
 }
 
