@@ -1,22 +1,41 @@
 import Kernels
 
-/// Pairs of a picture and a text, as both towers read them. The memory is the caller's, and must outlive the step.
+/// Pairs of a picture and a text, as both towers read them; or one of the two alone, where the host has embeddings of
+/// the other. The memory is the caller's, and must outlive the step.
 @safe public struct TrainingBatch {
   public let count: Int
-  let pixels: UnsafePointer<Float>
-  let tokens: UnsafePointer<Int32>
+  let pixels: UnsafePointer<Float>?
+  let tokens: UnsafePointer<Int32>?
   /// Of each text up to its EOT, which has the largest id.
   let lengths: [Int]
 
   /// - Parameters:
-  ///   - pixels: (count, 3, imageSize, imageSize), preprocessed.
-  ///   - tokens: (count, contextLength).
+  ///   - pixels: (count, 3, imageSize, imageSize), preprocessed; nil: no pictures.
+  ///   - tokens: (count, contextLength); nil: no texts.
   public init(
-    pixels: UnsafePointer<Float>, tokens: UnsafePointer<Int32>, count: Int, _ architecture: Architecture
+    pixels: UnsafePointer<Float>?, tokens: UnsafePointer<Int32>?, count: Int, _ architecture: Architecture
   ) throws(CLIPError) {
     guard count > 0 else {
       throw CLIPError(.invalidArgument, "The batch is empty. Give at least one pair.")
     }
+    self.count = count
+    unsafe (self.pixels, self.tokens) = (pixels, tokens)
+    lengths =
+      unsafe try tokens.map { (tokens) throws(CLIPError) in
+        unsafe try Self.lengths(tokens, count, architecture)
+      } ?? []
+  }
+
+  /// For what contrasts the two.
+  func checkPairs() throws(CLIPError) {
+    guard unsafe pixels != nil, unsafe tokens != nil else {
+      throw CLIPError(.invalidArgument, "The batch has only pictures or only texts. Give pairs.")
+    }
+  }
+
+  private static func lengths(
+    _ tokens: UnsafePointer<Int32>, _ count: Int, _ architecture: Architecture
+  ) throws(CLIPError) -> [Int] {
     var lengths: [Int] = []
     lengths.reserveCapacity(count)
     for text in 0..<count {
@@ -34,9 +53,7 @@ import Kernels
       }
       lengths.append(end + 1)
     }
-    self.count = count
-    self.lengths = lengths
-    unsafe (self.pixels, self.tokens) = (pixels, tokens)
+    return lengths
   }
 }
 
@@ -46,6 +63,8 @@ import Kernels
 final class BatchEncoding {
   private let batch: TrainingBatch
   var count: Int { batch.count }
+  var hasImages: Bool { unsafe batch.pixels != nil }
+  var hasTexts: Bool { unsafe batch.tokens != nil }
   private let towers: TrainedTowers
   private let pieces: Int
   private var kept: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] = []
@@ -54,7 +73,7 @@ final class BatchEncoding {
     (self.batch, self.towers, self.pieces) = (batch, towers, min(pieces, batch.count))
   }
 
-  func forward(into images: MatrixView, _ texts: MatrixView, _ pass: TrainingPass) throws(CLIPError) {
+  func forward(into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass) throws(CLIPError) {
     for piece in 0..<pieces {
       let mark = pass.tape.mark
       let pullbacks = try encode(range(piece), into: images, texts, pass)
@@ -62,15 +81,18 @@ final class BatchEncoding {
     }
   }
 
-  func backward(_ dImages: MatrixView, _ dTexts: MatrixView, _ pass: TrainingPass) throws(CLIPError) {
+  /// - Parameters:
+  ///   - dImages, dTexts: gradients with respect to the embeddings; nil: none of that tower's parameters.
+  func backward(_ dImages: MatrixView?, _ dTexts: MatrixView?, _ pass: TrainingPass) throws(CLIPError) {
     guard pieces > 1 else { return try pull(kept, dImages, dTexts) }
+    guard let embedDim = (dImages ?? dTexts)?.columns else { return }
     let mark = pass.tape.mark
     pass.countsStatistics = false
     defer { pass.countsStatistics = true }
     for piece in 0..<pieces {
       let rows = range(piece)
       let (images, texts) = try (
-        pass.tape.matrix(batch.count, dImages.columns), pass.tape.matrix(batch.count, dTexts.columns)
+        pass.tape.matrix(batch.count, embedDim), pass.tape.matrix(batch.count, embedDim)
       )
       try pull(try encode(rows, into: images, texts, pass), dImages, dTexts)
       pass.tape.release(to: mark)
@@ -82,32 +104,33 @@ final class BatchEncoding {
   }
 
   private func pull(
-    _ pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)], _ dImages: MatrixView,
-    _ dTexts: MatrixView
+    _ pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)], _ dImages: MatrixView?,
+    _ dTexts: MatrixView?
   ) throws(CLIPError) {
-    for part in pullbacks { try part.pullback((part.isImage ? dImages : dTexts).rows(part.rows)) }
+    for part in pullbacks {
+      if let d = part.isImage ? dImages : dTexts { try part.pullback(d.rows(part.rows)) }
+    }
   }
 
-  /// Both towers for some pairs, a few at a time.
+  /// What the batch has of some pairs through its tower, a few at a time.
   private func encode(
-    _ rows: Range<Int>, into images: MatrixView, _ texts: MatrixView, _ pass: TrainingPass
+    _ rows: Range<Int>, into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass
   ) throws(CLIPError) -> [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] {
     var pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] = []
     var first = rows.lowerBound
-    while first < rows.upperBound {
+    while let images, let pixels = unsafe batch.pixels, first < rows.upperBound {
       let part = first..<min(rows.upperBound, first + (towers.image.picturesPerPass ?? rows.count))
-      let pixels = unsafe batch.pixels + first * towers.pixelsPerPicture
       let pullback = unsafe try towers.image.forward(
-        pixels, count: part.count, into: images.rows(part), pass)
+        pixels + first * towers.pixelsPerPicture, count: part.count, into: images.rows(part), pass)
       pullbacks.append((part, true, pullback))
       first = part.upperBound
     }
     first = rows.lowerBound
-    while first < rows.upperBound {
+    while let texts, let tokens = unsafe batch.tokens, first < rows.upperBound {
       let count = towers.text.textsPerPass(batch.lengths[first..<rows.upperBound])
       let part = first..<first + count
       let pullback = unsafe try towers.text.forward(
-        batch.tokens + first * towers.text.contextLength, lengths: Array(batch.lengths[part]),
+        tokens + first * towers.text.contextLength, lengths: Array(batch.lengths[part]),
         into: texts.rows(part), pass)
       pullbacks.append((part, false, pullback))
       first = part.upperBound

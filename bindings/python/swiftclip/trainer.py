@@ -173,8 +173,26 @@ class Trainer:
                 results[0].size,
             )
         )
-        self._encoded = (pixels, tokens)  # read again on the way back
+        self._encoded: Tuple[Optional[np.ndarray], ...] = (pixels, tokens)  # read again on the way back
         return results[0], results[1]
+
+    def encode_images(self, images: Any) -> np.ndarray:
+        """The same for pictures alone: their embeddings, float32 (N, D), not normalised. The way back changes no
+        gradient of the text tower then, whose embeddings may have been computed once and for all."""
+        return self._encode_one(self._pixels(images), None)
+
+    def encode_texts(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
+        """The same for texts alone."""
+        return self._encode_one(None, self._tokens(texts))
+
+    def _encode_one(self, pixels: Optional[np.ndarray], tokens: Optional[np.ndarray]) -> np.ndarray:
+        count = len(pixels if pixels is not None else tokens if tokens is not None else ())
+        result = np.empty((count, self.embed_dim), np.float32)
+        images, texts = (None if array is None else address(result) for array in (pixels, tokens))
+        inputs = [None if array is None else address(array) for array in (pixels, tokens)]
+        check(library().swiftclip_trainer_encode(self._handle.value, *inputs, count, images, texts, result.size))
+        self._encoded = (pixels, tokens)  # read again on the way back
+        return result
 
     def backward(self, images: np.ndarray, texts: np.ndarray, first: int = 0) -> float:
         """The second half: from the embeddings float32 (total, D) of all processes, of which this one's begin at row
@@ -194,6 +212,17 @@ class Trainer:
             )
         )
         return loss.value
+
+    def backpropagate(self, images: Optional[np.ndarray] = None, texts: Optional[np.ndarray] = None) -> None:
+        """The second half with a loss of your own: from its gradients float32 (N, D) with respect to the embeddings
+        that `encode`, `encode_images` or `encode_texts` gave, those of the parameters in `gradients`. None: of that
+        tower none. The temperature gets none."""
+        given = [None if array is None else np.ascontiguousarray(array, np.float32) for array in (images, texts)]
+        shapes = {array.shape for array in given if array is not None}
+        if len(shapes) != 1 or len(shape := shapes.pop()) != 2 or shape[1] != self.embed_dim:
+            raise bad_argument(f"Give gradients of images, of texts or both, each (N, {self.embed_dim}).")
+        addresses = [None if array is None else address(array) for array in given]
+        check(library().swiftclip_trainer_backpropagate(self._handle.value, *addresses, shape[0]))
 
     def update(self) -> None:
         """One update of the optimiser with what lies in `gradients`."""
@@ -242,21 +271,28 @@ class Trainer:
         check(library().swiftclip_trainer_export(self._handle.value, os.fsencode(os.fspath(directory)), stored))
 
     def _batch(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        pixels, tokens = self._pixels(images), self._tokens(texts)
+        if len(pixels) != len(tokens):
+            raise bad_argument(f"There are {len(pixels)} images and {len(tokens)} texts. Give pairs.")
+        return pixels, tokens
+
+    def _pixels(self, images: Any) -> np.ndarray:
         size = self.image_size
         pixels = np.ascontiguousarray(images, np.float32)
         if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
             raise bad_argument(f"images has the shape {pixels.shape}, and must be (N, 3, {size}, {size}).")
+        return pixels
+
+    def _tokens(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
         if isinstance(texts, np.ndarray):
             tokens = np.ascontiguousarray(texts, np.int32)
         elif self._tokenizer is None:
             raise bad_argument("The trainer has no vocabulary, so texts must be tokens. Give it `vocabulary`.")
         else:
             tokens = self._tokenizer.encode(texts, truncate=True)
-        if tokens.shape != (len(pixels), self.context_length):
-            raise bad_argument(
-                f"texts has the shape {tokens.shape}, and must be ({len(pixels)}, {self.context_length})."
-            )
-        return pixels, tokens
+        if tokens.ndim != 2 or tokens.shape[1] != self.context_length:
+            raise bad_argument(f"texts has the shape {tokens.shape}, and must be (N, {self.context_length}).")
+        return tokens
 
     def close(self) -> None:
         """Frees the trainer. Later calls raise InvalidArgumentError; closing again does nothing."""
