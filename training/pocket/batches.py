@@ -33,15 +33,17 @@ def may_be_mirrored(row: Row) -> bool:
 
 
 class Group:
-    """Rows by title. Every epoch runs through all titles in another order."""
+    """Rows by title. Every epoch runs through all titles in another order: each once or, `by_number`, as often as the
+    square root of its number of pictures, since what many themes draw is met more."""
 
-    def __init__(self, rows: Dict[str, List[int]], number: int, seed: int) -> None:
-        self.titles, self.rows = sorted(rows), rows
+    def __init__(self, rows: Dict[str, List[int]], number: int, seed: int, by_number: bool) -> None:
+        self.rows = rows
+        self.titles = [t for t in sorted(rows) for _ in range(round(len(rows[t]) ** 0.5) if by_number else 1)]
         self.seed = [seed, number]
         self.epoch, self.order = -1, np.empty(0, np.int64)
 
     def titles_of(self, step: int, count: int) -> List[str]:
-        """The titles of one step, all different; the rest of an epoch too short for a batch is left."""
+        """The titles of one step; the rest of an epoch too short for a batch is left."""
         epoch, place = divmod(step, max(1, len(self.titles) // count))
         if epoch != self.epoch:
             self.epoch, self.order = epoch, np.random.default_rng([*self.seed, epoch]).permutation(len(self.titles))
@@ -62,6 +64,7 @@ class Batches:
         augmentation: Optional[Augmentation] = None,
         kinds: float = 0.1,
         prefetch: int = 2,
+        by_number: bool = False,
     ) -> None:
         self.records = read_records(work)
         self.pictures = np.load(Path(work) / "pictures.npy", mmap_mode="r")
@@ -72,16 +75,16 @@ class Batches:
         shares = shares or SHARES
         self.counts = {name: int(batch_size * part / sum(shares.values())) for name, part in shares.items()}
         self.counts["drawings"] += batch_size - sum(self.counts.values())
-        self.groups = self.grouped()
+        self.groups = self.grouped(by_number)
 
-    def grouped(self) -> Dict[str, Group]:
+    def grouped(self, by_number: bool) -> Dict[str, Group]:
         found: Dict[str, Dict[str, List[int]]] = {name: {} for name in self.counts}
         for i, row in enumerate(self.records):
             if row["split"] == "train" and row["group"] in found:
                 # Photographs have ten titles only: each counts for itself.
                 title = f"{i:06d}" if row["group"] == "photos" else row["title"]
                 found[row["group"]].setdefault(title, []).append(i)
-        return {name: Group(rows, number, self.seed) for number, (name, rows) in enumerate(found.items())}
+        return {name: Group(rows, number, self.seed, by_number) for number, (name, rows) in enumerate(found.items())}
 
     def rows(self, step: int, random: np.random.Generator) -> List[int]:
         """Which pictures the batch of this step holds: no title twice but the photographs' ten."""
