@@ -1,80 +1,95 @@
-"""How much disk each way to a CLIP takes: python Benchmarks/install_size.py [NAME...] [--wheel FILE]
+"""How much disk each way to a CLIP takes: python Benchmarks/install_size.py [NAME...] [--wheels FOLDER]
 
-Makes a fresh virtual environment for each, installs by pip, and prints as Markdown: bytes that pip fetched, bytes that lie
-in the environment afterwards (files as they are, without pip and setuptools), and packages. Needs the network; PyTorch alone
-takes 6 GB while it is measured. Model weights are not counted: they are the same for everybody.
+Adds up the files of each package and of all that it requires, as they lie in this Python's environment (without compiled
+.pyc files), or as a wheel in the folder would unpack. Needs no network. What is neither here nor there is left out with a
+sentence. `make bench` makes an environment with most of them; `pip download --no-deps -d FOLDER NAME` fetches a wheel.
+Model weights are not counted: they are the same for everybody.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
+import re
 import sys
-import tempfile
-import venv
+import zipfile
+from email import message_from_bytes
+from importlib import metadata
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from packaging.requirements import Requirement
+
 WAYS: Dict[str, List[str]] = {
-    "swiftclip": [],  # the wheel of `make wheel`
+    "swiftclip": ["swiftclip"],
     "onnxruntime": ["onnxruntime", "Pillow"],
-    "onnx_clip": ["onnx-clip"],
     "OpenVINO": ["openvino", "Pillow"],
     "open_clip": ["open_clip_torch"],
     "clip.cpp": ["clip_cpp"],
     "faster-clip": ["faster-clip"],
     "hf-processors-rs": ["hf-processors-rs"],
 }
-"""What each needs to turn a picture into what it makes of it: an embedding, or pixels with hf-processors-rs. Tokenizers are
-not counted for onnxruntime and OpenVINO, which have none."""
+"""What each needs to make an embedding of a picture file (hf-processors-rs: its pixels). Nothing is counted for the tokenizer
+that onnxruntime and OpenVINO lack."""
+
+Found = Tuple[int, List[str]]
 
 
-def size(folder: Path) -> int:
-    """Bytes of the files, as they are, not of the blocks that they take."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def measure(packages: List[str]) -> Tuple[int, int, List[str]]:
-    """Bytes fetched and installed, and what was installed."""
-    with tempfile.TemporaryDirectory() as place:
-        fetched, made = Path(place) / "fetched", Path(place) / "venv"
-        venv.create(made, with_pip=True)
-        python = str(made / "bin" / "python")
-        before, had = size(made), frozen(python)
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-        subprocess.run([python, "-m", "pip", "download", *quiet, "--dest", str(fetched), *packages], check=True)
-        install = [python, "-m", "pip", "install", *quiet, "--no-compile", "--no-index", "--find-links", str(fetched)]
-        subprocess.run([*install, *packages], check=True)
-        return size(fetched), size(made) - before, sorted(set(frozen(python)) - set(had))
+def of_wheel(path: Path) -> Found:
+    """Bytes that a wheel unpacks to, and its requirements."""
+    with zipfile.ZipFile(path) as wheel:
+        told = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        requirements = message_from_bytes(wheel.read(told)).get_all("Requires-Dist") or []
+        return sum(member.file_size for member in wheel.infolist()), [str(text) for text in requirements]
 
 
-def frozen(python: str) -> List[str]:
-    listed = subprocess.run([python, "-m", "pip", "freeze", "--all"], capture_output=True, text=True, check=True)
-    return listed.stdout.split("\n")[:-1]
+def of_environment(name: str) -> Optional[Found]:
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
+    places = [Path(str(file.locate())) for file in found.files or [] if file.suffix != ".pyc"]
+    return sum(place.lstat().st_size for place in places if place.exists()), list(found.requires or [])
 
 
-def megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f}" if count < 1e8 else f"{count / 1e6:,.0f}"
+def measure(names: List[str], wheels: Dict[str, Path]) -> Tuple[Dict[str, int], List[str]]:
+    """Bytes of each package of the closure, the largest first, and what was not found."""
+    sizes: Dict[str, int] = {}
+    missing: List[str] = []
+    waiting = list(names)
+    while waiting:
+        name = normalised(waiting.pop())
+        if name in sizes or name in missing:
+            continue
+        found = of_wheel(wheels[name]) if name in wheels else of_environment(name)
+        if found is None:
+            missing.append(name)
+            continue
+        sizes[name], requirements = found
+        for text in requirements:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return dict(sorted(sizes.items(), key=lambda item: -item[1])), missing
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(WAYS)}; default: all")
-    parser.add_argument("--wheel", help="swiftclip's; default: the newest in build/wheel")
+    parser.add_argument("--wheels", type=Path, help="a folder of wheels, which count before what is installed")
     arguments = parser.parse_args()
-    wheels = sorted((ROOT / "build" / "wheel").glob("swiftclip-*.whl"), key=os.path.getmtime)
-    wheel = arguments.wheel or (str(wheels[-1]) if wheels else None)
-    print("| | fetched, MB | installed, MB | packages |\n|---|---:|---:|---|", flush=True)
-    for name in arguments.names or WAYS:
-        packages = WAYS[name] or ([wheel] if wheel else [])
-        if not packages:
-            print("swiftclip is left out: there is no wheel in build/wheel. Run `make wheel`.", file=sys.stderr)
+    wheels = {normalised(path.name.split("-")[0]): path for path in (arguments.wheels or Path("/nonexistent")).glob("*.whl")}
+    print("| | installed, MB | packages | the largest |\n|---|---:|---:|---|")
+    for way in arguments.names or WAYS:
+        sizes, missing = measure(WAYS[way], wheels)
+        if missing:
+            print(f"{way} is left out: {', '.join(missing)} is neither installed nor a wheel here.", file=sys.stderr)
             continue
-        fetched, installed, found = measure(packages)
-        told = ", ".join(part.split(" @ ")[0].replace("==", " ") for part in found)
-        print(f"| {name} | {megabytes(fetched)} | {megabytes(installed)} | {told} |", flush=True)
+        largest = ", ".join(f"{name} {size / 1e6:,.1f}" for name, size in list(sizes.items())[:4])
+        print(f"| {way} | {sum(sizes.values()) / 1e6:,.1f} | {len(sizes)} | {largest} |")
 
 
 if __name__ == "__main__":

@@ -28,11 +28,14 @@ def fill(folder: Path) -> None:
     for name in ("cat.jpg", "picture.jpg"):
         shutil.copy(PICTURES / "cat-photo.jpg", folder / name)
     shutil.copy(PICTURES / "teddy.png", folder / "dog.png")
-    for name in ("pictures", "photos"):
-        (folder / name).mkdir()
-        for number, picture in enumerate(sorted(PICTURES.glob("*.png"))[:8]):
-            shutil.copy(picture, folder / name / f"{number}.png")
-    rows = "".join(f"{number}.png\t{CAPTIONS[number % len(CAPTIONS)]}\n" for number in range(8))
+    (folder / "pictures").mkdir()
+    (folder / "photos").mkdir()
+    some = sorted(PICTURES.glob("*.png"))[:8]
+    for number in range(256):
+        (folder / "photos" / f"{number}.png").symlink_to(some[number % 8])
+    for picture in some:
+        shutil.copy(picture, folder / "pictures" / picture.name)
+    rows = "".join(f"{number}.png\t{CAPTIONS[number % len(CAPTIONS)]}\n" for number in range(256))
     (folder / "photos" / "captions.tsv").write_text(rows)
     (folder / "captions.tsv").write_text("".join(f"photos/{row}\n" for row in rows.splitlines()))
     (folder / "captions.txt").write_text("".join(f"{caption}\n" for caption in CAPTIONS * 3))
@@ -54,8 +57,8 @@ def small_config() -> Dict[str, object]:
 def cifar(path: Path, inside: str, train: List[str], test: str, key: str, classes: int) -> None:
     """An archive in CIFAR's layout, with a few pictures of noise."""
     random = np.random.default_rng(0)
-    files: Dict[str, object] = {name: batch(random, key, classes, 4) for name in train}
-    files[test] = batch(random, key, classes, 1 if classes > 10 else 2)
+    files: Dict[str, object] = {name: batch(random, key, classes, 24 if classes == 10 else 2) for name in train}
+    files[test] = batch(random, key, classes, 2)
     names = [f"class {number}" for number in range(classes)]
     if classes == 10:
         files["batches.meta"] = {"label_names": names}
@@ -90,5 +93,6 @@ def environment(prefix: Path) -> Dict[str, str]:
         "PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig"),
         "CMAKE_PREFIX_PATH": str(prefix),
         "LD_LIBRARY_PATH": str(prefix / "lib"),
+        "XDG_CACHE_HOME": str(prefix / "cache"),
         "HF_HUB_OFFLINE": "1",
     }
