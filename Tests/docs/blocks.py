@@ -48,14 +48,14 @@ def run(block: markdown.Block, names: Dict[str, Any]) -> None:
         run_sh(f"cp examples/cpp/*.cpp examples/c/*.c {folder}; cmake -S {folder} -B {folder}/build; cmake --build {folder}/build")
 
 
-def parse(block: markdown.Block) -> None:
-    """As far as a block can be checked without running it."""
+def parse(block: markdown.Block, beside: Path) -> None:
+    """As far as a block can be checked without running it. `beside` is the page's folder."""
     if block.language == "python":
         compile(block.setup + block.code, f"block of line {block.line}", "exec")
     elif block.language == "sh":
         command(["bash", "-n"], block.code)
         for words in commands(block.code):
-            check_command(words)
+            check_command(words, beside)
     elif block.language in ("c", "c++"):
         command([*compiler(block, f"block-{block.line}"), "-fsyntax-only"])
 
@@ -111,7 +111,7 @@ def commands(code: str) -> Iterator[List[str]]:
                 words.append(word)
 
 
-def check_command(words: List[str]) -> None:
+def check_command(words: List[str], beside: Path) -> None:
     """That our own programs would understand a command that is not run."""
     if words[:3] == ["python", "-m", "swiftclip"]:
         check_arguments(words[3:])
@@ -123,7 +123,9 @@ def check_command(words: List[str]) -> None:
         for target in targets:
             if not re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE):
                 raise Failure(f"the Makefile has no target {target}")
-    elif words[0] in ("python", "python3") and words[1].endswith(".py") and not (ROOT / words[1]).exists():
+    elif words[0] in ("python", "python3") and words[1].endswith(".py") and not any(
+        (place / words[1]).exists() for place in (ROOT, beside)
+    ):
         raise Failure(f"there is no {words[1]}")
 
 
@@ -145,7 +147,7 @@ def main() -> int:
     failed = 0
     for block in page.blocks:
         try:
-            parse(block) if block.reason else run(block, names)
+            parse(block, page.path.parent) if block.reason else run(block, names)
         except (Failure, SyntaxError, ValueError) as error:
             failed += 1
             print(f"{page.path}:{block.line}: the {block.language} block fails\n{str(error).rstrip()}\n")

@@ -16,6 +16,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "examples" / "pictures"
+CIFAR_10 = [f"data_batch_{number}" for number in range(1, 6)]
 CAPTIONS = ["a penguin", "a drawing of a bee", "a pear", "a house", "a small red boat", "a drawing of a clock"]
 
 
@@ -41,7 +42,7 @@ def fill(folder: Path) -> None:
     (folder / "captions.txt").write_text("".join(f"{caption}\n" for caption in CAPTIONS * 3))
     shutil.copy(ROOT / "models" / "pocket" / "merges.txt", folder / "merges.txt")
     (folder / "model.json").write_text(json.dumps(small_config()))
-    cifar(folder / "cifar-10-python.tar.gz", "cifar-10-batches-py", ["data_batch_1"], "test_batch", "labels", 10)
+    cifar(folder / "cifar-10-python.tar.gz", "cifar-10-batches-py", CIFAR_10, "test_batch", "labels", 10)
     cifar(folder / "cifar-100-python.tar.gz", "cifar-100-python", ["train"], "test", "fine_labels", 100)
 
 
@@ -57,7 +58,7 @@ def small_config() -> Dict[str, object]:
 def cifar(path: Path, inside: str, train: List[str], test: str, key: str, classes: int) -> None:
     """An archive in CIFAR's layout, with a few pictures of noise."""
     random = np.random.default_rng(0)
-    files: Dict[str, object] = {name: batch(random, key, classes, 24 if classes == 10 else 2) for name in train}
+    files: Dict[str, object] = {name: batch(random, key, classes, 5) for name in train}
     files[test] = batch(random, key, classes, 2)
     names = [f"class {number}" for number in range(classes)]
     if classes == 10:

@@ -19,7 +19,7 @@ RUN = ("python", "sh", "c", "c++", "cmake")
 NO_CODE = ("", "text", "json", "bibtex")
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<info>.*)$")
-_COMMENT = re.compile(r"<!-- *(?P<kind>setup|file:)[ \n](?P<text>.*?)-->\s*\Z", re.DOTALL)
+_COMMENT = re.compile(r"<!-- *(?P<kind>setup|file:)[ \n](?P<text>(?:(?!-->).)*)-->\s*\Z", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} +(.*?)[ #]*$")
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\((?P<target>[^()\s]+)(?: \"[^\"]*\")?\)")
 _PATH = re.compile(

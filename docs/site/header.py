@@ -74,7 +74,8 @@ def _documented(body: str) -> str:
     for line, comment in _lines(body):
         code = line.strip()
         if comment and not code:
-            out.append("/**" + comment[2:])
+            # Hawkmoth takes no mark away from a last line that holds text.
+            out.append("/**" + (comment[2:-2].rstrip() + "\n */" if "\n" in comment else comment[2:]))
             continue
         has_own = bool(comment) or bool(out and out[-1].rstrip().endswith("*/"))
         declares = bool(_DECLARATION.match(line)) or (inside and bool(_MEMBER.match(line)))
