@@ -10,10 +10,12 @@ import header
 import prose
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
 HEADER = Path(__file__).resolve().parents[2] / "include" / "swiftclip.h"
+LOGGER = logging.getLogger(__name__)
 TEXT = HEADER.read_text(encoding="utf-8")
 FUNCTIONS = set(header.functions(TEXT))
 TYPES = set(re.findall(r"^(?:typedef .*?\b|\} )(swiftclip_\w+)(?:\)\(.*)?;", TEXT, re.MULTILINE | re.DOTALL))
@@ -96,11 +98,20 @@ def docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: Lis
     lines[:] = prose.to_rest(lines, prose.python_inline, tables_at_the_left=True)
 
 
+def left_out(app: Any, env: Any) -> None:
+    """A function of the header that is not on the page is a warning, and so an error."""
+    shown = {name for name, *_ in env.get_domain("c").get_objects()}
+    for name in sorted(FUNCTIONS - shown):
+        LOGGER.warning("the C reference leaves %s out", name, type="swiftclip", subtype="left_out")
+
+
 def setup(app: Any) -> Any:
+    assert FUNCTIONS, "swiftclip.h declares nothing that is understood here"
     app.add_config_value("swiftclip_sections", [], "env", list)
     app.add_directive("swiftclip-introduction", HeaderIntroduction)
     app.add_directive("swiftclip-sections", HeaderSections)
     app.add_directive("swiftclip-help", CommandHelp)
     app.connect("hawkmoth-process-docstring", header_comment)
     app.connect("autodoc-process-docstring", docstring)
+    app.connect("env-check-consistency", left_out)
     return {"parallel_read_safe": False}
