@@ -7,7 +7,7 @@ PYTHON ?= python3
 LIBRARY := .build/release/libswiftclip.so
 SWIFT_SOURCES := $(shell find Sources include -type f -not -name '*.hpp') Package.swift
 
-.PHONY: help demo test verify bench counters build install uninstall wheel test-wheel clean
+.PHONY: help demo test verify bench counters docs build install uninstall wheel test-wheel clean
 
 help:
 	@echo 'make demo     build, then classify examples/pictures from C and from Python'
@@ -15,6 +15,7 @@ help:
 	@echo 'make verify   full-size models against PyTorch, and long fuzzing (installs PyTorch: 6 GB)'
 	@echo 'make bench    side by side with onnxruntime, OpenVINO and PyTorch; docs/benchmarks.md, ARGS=--help'
 	@echo 'make counters a library that counts where its time goes, for ARGS="--work stages"'
+	@echo 'make docs     the documentation as a site, in build/docs'
 	@echo 'make build    only libswiftclip.so'
 	@echo 'make install  the library for C and C++ into PREFIX (/usr/local), LIBDIR, DESTDIR; make uninstall takes it away'
 	@echo 'make wheel    a Python wheel with the library and the codecs, and an sdist, in build/wheel'
@@ -58,6 +59,17 @@ bench: $(LIBRARY) $(if $(BENCH_PYTHON),,.venv-torch/ready.stamp)
 counters: build/packages.stamp
 	SWIFTCLIP_COUNTERS=1 swift build -c release --product swiftclip --scratch-path .build-counters
 
+# Sphinx's warnings are errors: a broken link, a name that is nowhere, a comment that cannot be read.
+docs: .venv-docs/ready.stamp
+	.venv-docs/bin/sphinx-build -W --keep-going -q -c docs/site docs build/docs
+	@echo 'build/docs/index.html'
+
+.venv-docs/ready.stamp: docs/site/requirements.txt
+	@$(PYTHON) -m venv .venv-docs
+	@echo '== Installing Sphinx and what it needs into .venv-docs'
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 install: $(LIBRARY)
 	@PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' DESTDIR='$(DESTDIR)' scripts/install.sh install
 
@@ -72,5 +84,5 @@ test-wheel: wheel
 	@PYTHON=$(PYTHON) scripts/test_wheel.sh
 
 clean:
-	rm -rf .build .build-counters build .venv .venv-torch
+	rm -rf .build .build-counters build .venv .venv-torch .venv-docs
 	find bindings -name '__pycache__' -o -name '*.egg-info' | xargs rm -rf

@@ -15,3 +15,5 @@ echo '== Types of the Python package (mypy --strict)'
   MYPYPATH=. "$OLDPWD/.venv/bin/python" -m mypy tests/typed_surface.py)
 echo '== Python tests'
 .venv/bin/python -m pytest -q bindings/python/tests
+echo '== Documentation: every block of code, every link'
+.venv/bin/python Tests/docs/check.py .build/release
