@@ -46,19 +46,20 @@ public final class Cancellation: Sendable {
   }
 }
 
-/// What is attached to a thread. Immutable: attaching makes a new one, and a call keeps the one that it began with.
+/// What is attached to a thread: a list, the last one first. Immutable: attaching makes a new one, and a call keeps the one
+/// that it began with.
 public final class Attachments: Sendable {
-  private let all: [(number: UInt, cancellation: Cancellation)]
+  private let cancellation: Cancellation
+  /// The caller's, to find it again.
+  private let number: UInt
+  private let next: Attachments?
 
-  private init(_ all: [(number: UInt, cancellation: Cancellation)]) { self.all = all }
+  private init(_ cancellation: Cancellation, _ number: UInt, before next: Attachments?) {
+    (self.cancellation, self.number, self.next) = (cancellation, number, next)
+  }
 
   /// Why the calls of the thread are to stop; nil while they may go on.
-  public var reason: Cancellation.Reason? {
-    for (_, cancellation) in all {
-      if let reason = cancellation.reason { return reason }
-    }
-    return nil
-  }
+  public var reason: Cancellation.Reason? { cancellation.reason ?? next?.reason }
 
   /// The calling thread's; nil where it has none.
   public static var own: Attachments? {
@@ -68,25 +69,31 @@ public final class Attachments: Sendable {
 
   /// Attaches a cancellation to the calling thread, by a number of the caller's. False if there is no room for it.
   public static func attach(_ cancellation: Cancellation, number: UInt) -> Bool {
-    replace((own?.all ?? []) + [(number, cancellation)])
+    replace(Attachments(cancellation, number, before: own))
   }
 
   /// Takes the last one of that number from the calling thread.
   public static func detach(number: UInt) {
-    guard var all = own?.all, let index = all.lastIndex(where: { $0.number == number }) else { return }
-    all.remove(at: index)
-    _ = replace(all)
+    if let own, own.holds(number) { _ = replace(own.without(number)) }
   }
 
   /// Throws where the calling thread is to stop. Costs next to nothing where nothing is attached.
+  @inline(never)
   public static func check() throws(KernelError) {
     if let reason = own?.reason { throw .stopped(reason) }
   }
 
-  private static func replace(_ all: [(number: UInt, cancellation: Cancellation)]) -> Bool {
+  private func holds(_ number: UInt) -> Bool { self.number == number || next?.holds(number) == true }
+
+  private func without(_ number: UInt) -> Attachments? {
+    self.number == number
+      ? next : Attachments(cancellation, self.number, before: next?.without(number))
+  }
+
+  private static func replace(_ list: Attachments?) -> Bool {
     guard let key else { return false }
     let old = pthread_getspecific(key)
-    let new = all.isEmpty ? nil : Unmanaged.passRetained(Attachments(all)).toOpaque()
+    let new = list.map { Unmanaged.passRetained($0).toOpaque() }
     guard pthread_setspecific(key, new) == 0 else {
       if let new { Unmanaged<Attachments>.fromOpaque(new).release() }
       return false

@@ -8,7 +8,7 @@ struct FileReplacement: ~Copyable {
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var isPublished = false
-  private static let bufferBytes = 1 << 18
+  private static let bufferBytes = 1 << 15
 
   init(_ path: String) throws(CLIPError) {
     let (folder, name) = FileReplacement.parts(path)

@@ -90,7 +90,7 @@ extension swiftclip_architecture: SizedOptions {
 
 extension swiftclip_trainer_options: SizedOptions {
   static var name: String { "swiftclip_trainer_options" }
-  static var smallestSize: Int { 120 }
+  static var smallestSize: Int { 112 }
   static var defaults: Self {
     let values = Trainer.Options()
     var options = unsafe swiftclip_trainer_options()

