@@ -115,7 +115,7 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
 
 /* ---- What is tried ---- */
 
-enum { DIM = 256, SIZE = 64, CONTEXT = 32, PICTURES = 8, TEXTS = 2100, PAIRS = 6 };
+enum { DIM = 256, SIZE = 64, CONTEXT = 32, PICTURES = 8, TEXTS = 2100, LABELS = 100, PAIRS = 6 };
 
 static const char *folder;
 static char work[64], visual[4200], checkpoint[128], exported[128], table[128], vocabulary[4200];
@@ -159,11 +159,15 @@ static swiftclip_status encode_pictures(void) {
   return swiftclip_encode_pictures(model, pictures, PICTURES, result, PICTURES * DIM, NULL, NULL);
 }
 
+static int row_has_sentence;
+
 /* The pictures that failed are rows of their own; the call goes on. Their statuses stand for that of the call. */
 static int first_failure(void *context, const swiftclip_embedded_batch *embedded) {
   for (size_t i = 0; i < embedded->count; i++)
-    if (embedded->statuses[i] != SWIFTCLIP_OK && embedded->messages[i][0] != 0)
+    if (embedded->statuses[i] != SWIFTCLIP_OK) {
       *(swiftclip_status *)context = embedded->statuses[i];
+      row_has_sentence = embedded->messages[i][0] != 0;
+    }
   return 0;
 }
 
@@ -191,10 +195,10 @@ static swiftclip_status encode_tokens(void) {
 
 static swiftclip_status classify(void) {
   swiftclip_classifier *classifier = NULL;
-  swiftclip_status status = swiftclip_classifier_create(model, texts, TEXTS, NULL, 0, NULL, NULL, &classifier);
+  swiftclip_status status = swiftclip_classifier_create(model, texts, LABELS, NULL, 0, NULL, NULL, &classifier);
   if (status == SWIFTCLIP_OK) {
-    result_size = TEXTS * sizeof(float);
-    status = swiftclip_classifier_probabilities(classifier, batch, 1, result, TEXTS);
+    result_size = LABELS * sizeof(float);
+    status = swiftclip_classifier_probabilities(classifier, batch, 1, result, LABELS);
   }
   swiftclip_classifier_free(classifier);
   return status;
@@ -328,6 +332,7 @@ static int try_all(const struct scenario *scenario, kind own) {
   for (long call = 0; call < count; call++) {
     place->call = call;
     memset(result, 0x5A, sizeof result);
+    row_has_sentence = 0;
     atomic_store(&failing, call);
     atomic_store(&calls, 0);
     atomic_store(&counting, own + 1);
@@ -340,7 +345,7 @@ static int try_all(const struct scenario *scenario, kind own) {
       if (memcmp(result, expected, result_size) != 0) what = "a wrong result";
     } else {
       place->answered++;
-      if (swiftclip_last_error()[0] == 0) what = "no sentence";
+      if (swiftclip_last_error()[0] == 0 && !row_has_sentence) what = "no sentence";
       if (!check_untouched(result, result_size)) what = "an output that was touched";
     }
     if (files_in("/proc/self/fd") != files) what = "a descriptor left open";
