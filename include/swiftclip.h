@@ -53,11 +53,14 @@
  *   - A child made by fork() may use handles opened before the fork.
  *   - No environment variable, locale or floating-point mode changes a result, and
  *     none is changed. No thread of the library outlives its last handle.
+ *   - Every call that can take long can be stopped: from a callback that it has, and,
+ *     since 1.1, by a swiftclip_cancellation attached to its thread.
  *   - The same input gives the same bits, whatever else is in the batch, at which
  *     position it stands and how many threads compute it, on one instruction set.
- *   - Small allocations inside the Swift runtime cannot be answered when memory
- *     runs out; every large one (weights, activations, pictures) gives
- *     SWIFTCLIP_OUT_OF_MEMORY.
+ *   - Allocations inside the Swift runtime cannot be answered when memory runs out,
+ *     and end the process: messages, and lists of a graph's nodes, of a vocabulary, of
+ *     texts, tokens and prompts. Those of weights, activations, files, pictures and
+ *     results give SWIFTCLIP_OUT_OF_MEMORY.
  *
  * Since version 1.0 unless said otherwise. */
 
@@ -96,10 +99,11 @@ typedef enum swiftclip_status {
   SWIFTCLIP_TEXT_TOO_LONG = 5,    /* a text needs more tokens than the context has */
   SWIFTCLIP_LIMIT_EXCEEDED = 6,   /* larger than a limit of the options allows */
   SWIFTCLIP_OUT_OF_MEMORY = 7,
-  SWIFTCLIP_CANCELLED = 8,        /* a progress callback asked to stop */
+  SWIFTCLIP_CANCELLED = 8,        /* a progress callback or a swiftclip_cancellation asked to stop */
   SWIFTCLIP_BUFFER_TOO_SMALL = 9, /* the capacity given is below what the result needs */
   SWIFTCLIP_MISSING_PART = 10,    /* the model has no such tower, or no vocabulary */
-  SWIFTCLIP_INTERNAL_ERROR = 11   /* a defect of swiftclip: please report it */
+  SWIFTCLIP_INTERNAL_ERROR = 11,  /* a defect of swiftclip: please report it */
+  SWIFTCLIP_DEADLINE_EXCEEDED = 12 /* the deadline of a swiftclip_cancellation has passed. Since 1.1 */
 } swiftclip_status;
 
 /* The version of the library that is loaded, numbered like
@@ -115,6 +119,59 @@ SWIFTCLIP_API const char *swiftclip_status_name(swiftclip_status status);
  * failure. Owned by the library and valid until the next failure on this thread.
  * A call that succeeds leaves it as it was. */
 SWIFTCLIP_API const char *swiftclip_last_error(void);
+
+/* ---- Stopping calls -------------------------------------------------------- */
+
+/* A wish that calls stop, from another thread or from a time on. A thread attaches it to itself;
+ * all calls that the thread makes until it detaches it then heed it:
+ *
+ *   swiftclip_cancellation *request;
+ *   swiftclip_cancellation_create(&request);
+ *   swiftclip_cancellation_set_deadline(request, 250);
+ *   swiftclip_cancellation_attach(request);
+ *   status = swiftclip_encode_texts(...);   SWIFTCLIP_DEADLINE_EXCEEDED after 250 ms
+ *   swiftclip_cancellation_detach(request);
+ *   swiftclip_cancellation_free(request);
+ *
+ * A call that is stopped answers SWIFTCLIP_CANCELLED or SWIFTCLIP_DEADLINE_EXCEEDED, with its outputs
+ * as after any other failure: untouched, unless its own comment says otherwise. Handles stay as they
+ * were, a trainer or data set where it was before the call. Calls of other threads are not disturbed,
+ * and the bits of results do not depend on what is attached. What heeds it:
+ *   - opening models, trainers, checkpoints and data sets, and inspecting;
+ *   - preprocessing, tokenizing, encoding, embedding, classifiers and their scores, similarity;
+ *   - swiftclip_learn_merges, swiftclip_dataset_next and _seek, all of a trainer's passes, saving, exporting.
+ * A call looks between products, convolutions, attentions, pictures, texts and pieces of files, so that
+ * it answers within the longest of these: for the largest product of a ViT-L/14, 13 GFLOP, about 0.14 s
+ * on one thread of 95 GFLOP/s; for a picture, its decoding, which max_pixels bounds. Callbacks are told
+ * nothing, and heed what is attached if they call the library. Since 1.1. */
+typedef struct swiftclip_cancellation swiftclip_cancellation;
+
+/* Makes one that stops nothing yet; free it with swiftclip_cancellation_free.
+ * Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_cancellation_create(swiftclip_cancellation **cancellation);
+
+/* Frees the handle. NULL and freed handles are ignored. Threads that it is attached to heed it as it is
+ * until they detach it. */
+SWIFTCLIP_API void swiftclip_cancellation_free(swiftclip_cancellation *cancellation);
+
+/* Stops calls of all threads that it is attached to, those under way and those to come. For good:
+ * make another one for other work. Returns at once. From any thread, not from a signal handler. In a
+ * child made by fork() it is a copy: each process stops its own calls. Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_cancellation_cancel(swiftclip_cancellation *cancellation);
+
+/* Stops calls likewise from a time on, which replaces the time set before.
+ *   milliseconds  from now, on a clock that nobody sets; 0: now; negative: no deadline
+ * A deadline that a call has already run into stays passed. Errors: INVALID_ARGUMENT. */
+SWIFTCLIP_API swiftclip_status swiftclip_cancellation_set_deadline(
+    swiftclip_cancellation *cancellation, int64_t milliseconds);
+
+/* Attaches it to the calling thread. Several may be attached, to one thread or to many, and one more
+ * than once: the first one that says stop stops. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_cancellation_attach(swiftclip_cancellation *cancellation);
+
+/* Takes it from the calling thread, once; may be freed already. One that is not attached is ignored.
+ * The end of a thread detaches all. */
+SWIFTCLIP_API void swiftclip_cancellation_detach(swiftclip_cancellation *cancellation);
 
 /* ---- Types that inputs are made of --------------------------------------- */
 
@@ -229,8 +286,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_preprocess_options_init(
  *   options   NULL: the defaults
  *   pixels    out, (count, 3, image_size, image_size), planes red, green, blue
  *   capacity  floats at pixels, at least count * 3 * image_size^2
- * Uses the calling thread only. A picture that fails stops the call; the message
- * names its index. Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED,
+ * Uses the calling thread only, in the library's floating-point mode. A picture that
+ * fails stops the call; the message names its index. Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED,
  * LIMIT_EXCEEDED, OUT_OF_MEMORY, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_preprocess(
     const swiftclip_preprocess_options *options,
@@ -279,7 +336,8 @@ enum {
 typedef struct swiftclip_model_options {
   size_t struct_size;   /* set by the init function */
   int32_t threads;      /* 1...1024 threads for one call; 0: the cores allowed to the process by
-                           affinity mask and cgroup quota. 0 */
+                           affinity mask and cgroup quota. 0. A limit too: the model has threads - 1
+                           of its own, however many calls run at once */
   int32_t instructions; /* SWIFTCLIP_INSTRUCTIONS_...; AUTO */
   int32_t backend;      /* SWIFTCLIP_BACKEND_...; OWN */
   int32_t exact_order;  /* 1: every sum is added in ascending order, as a plain loop would; slower where
@@ -291,7 +349,17 @@ typedef struct swiftclip_model_options {
   const swiftclip_preprocess_options *preprocess; /* NULL: the defaults. Read when the model is
                              opened. image_size must be 0 or the image encoder's own. NULL */
   int32_t precision;    /* SWIFTCLIP_PRECISION_...; FLOAT32. Since 1.1.0; the struct was shorter before */
-  int32_t reserved;     /* 0 */
+  int32_t read_into_memory; /* 1: files are read into memory when the model is opened, not mapped: for files
+                           that others may change or cut meanwhile. Takes their size in memory besides
+                           until the call returns. 0. This and all below since 1.1.0 */
+  uint64_t max_model_bytes; /* of all ONNX files of the model together, external data included. Here and
+                           below: more is SWIFTCLIP_LIMIT_EXCEEDED, told before memory is taken for it;
+                           0: any. 0 */
+  uint64_t max_items;   /* pictures or texts, as such or as pixels or tokens, in one call; prompts
+                           (labels times templates) of a classifier. 0 */
+  uint64_t max_text_bytes; /* of a text, label or template. Above 16,777,216 it is SWIFTCLIP_TEXT_TOO_LONG
+                           in any case. 0 */
+  uint64_t max_labels;  /* of a classifier. 0. Pictures: max_pixels and max_bytes of `preprocess` */
 } swiftclip_model_options;
 
 /* Fills `options` with the defaults above; `struct_size` is
@@ -312,13 +380,15 @@ SWIFTCLIP_API swiftclip_status swiftclip_model_options_init(
  * understood is refused with the first operator that did not fit.
  *   options  NULL: the defaults
  *   model    out; free it with swiftclip_model_free
- * Files are mapped while this call runs and not needed afterwards. A file that is
- * truncated by another process during the call can raise SIGBUS; copy it first if
- * you cannot rule that out. External data is read only from inside the folder of its
+ * Files are mapped while this call runs and not needed afterwards. A file that
+ * another process cuts during the call raises SIGBUS, which ends the process, and one
+ * that it changes gives any weights; with read_into_memory, neither: what was read is
+ * looked at as a whole, and a file that became shorter is IO_ERROR. External data is read only from inside the folder of its
  * ONNX file. Takes time and memory in proportion to the weights. A matrix whose every
  * number is exactly that of a float16, as in files made from the official weights, is
  * held as float16 and computed with as float32: half the memory, the same bits.
- * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, OUT_OF_MEMORY. */
+ * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, LIMIT_EXCEEDED,
+ * OUT_OF_MEMORY. */
 SWIFTCLIP_API swiftclip_status swiftclip_model_open(
     const char *path, const swiftclip_model_options *options, swiftclip_model **model);
 
@@ -374,7 +444,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_model_describe(
     const swiftclip_model *model, char *json, size_t capacity, size_t *length);
 
 /* What a model's files hold, told without opening the model: they are mapped and read
- * once, and no weight is brought into the order of the kernels. Since version 1.1.0.
+ * once, and no weight is brought into the order of the kernels. Whoever cuts them
+ * meanwhile raises SIGBUS, as with swiftclip_model_open. Since version 1.1.0.
  *   path      an ONNX file or a directory, as for swiftclip_model_open; with `textual`,
  *             the image encoder's file, and NULL then if there is none
  *   textual   the text encoder's file; NULL: `path` is all there is
@@ -511,6 +582,7 @@ SWIFTCLIP_API swiftclip_status swiftclip_encode_texts(
  *   a, b      (a_count, dim), (b_count, dim); finite, need not be normalised. A row of zeros
  *             has cosine 0 with everything.
  *   cosines   out, (a_count, b_count), capacity at least a_count * b_count
+ * Written row by row: rows before the one at which the call is stopped are valid then.
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_similarity(
     const float *a, size_t a_count, const float *b, size_t b_count, size_t dim,
@@ -550,7 +622,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_classifier_weights(
 
 /* Probabilities of each label: softmax over the labels of logit scale * cosine.
  *   embeddings     (count, embed_dim) image embeddings; finite, need not be normalised
- *   probabilities  out, (count, label_count), capacity at least count * label_count
+ *   probabilities  out, (count, label_count), capacity at least count * label_count; unspecified
+ *                  where the call is stopped
  * Errors: INVALID_ARGUMENT, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_classifier_probabilities(
     const swiftclip_classifier *classifier, const float *embeddings, size_t count,
@@ -788,6 +861,10 @@ typedef struct swiftclip_trainer_options {
   const char *const *freeze; /* prefixes of names of parameters that do not learn, such as "visual" (locked
                                 image tuning), "transformer.resblocks.0", "token_embedding". NULL */
   size_t freeze_count;    /* 0 */
+  uint64_t max_bytes;     /* memory for parameters, gradients, moments, packed weights and activations: what
+                             would need more is SWIFTCLIP_LIMIT_EXCEEDED before it is taken. 0: what the
+                             machine has, or the process's control group allows, which is
+                             SWIFTCLIP_OUT_OF_MEMORY. 0 */
 } swiftclip_trainer_options;
 
 /* Fills `options` with the defaults above; `struct_size` is
@@ -799,8 +876,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_options_init(
  *   vocabulary  path of the vocabulary file that is exported with the model; NULL: none
  *   options     NULL: the defaults
  *   trainer     out; free it with swiftclip_trainer_free
- * Takes memory for 4 floats a parameter, and for the activations of a batch when steps are
- * made. Errors: INVALID_ARGUMENT, IO_ERROR, UNSUPPORTED, OUT_OF_MEMORY. */
+ * Takes memory for 4 floats a parameter, and for packed weights and the activations of a batch when
+ * steps are made. Errors: INVALID_ARGUMENT, IO_ERROR, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_create(
     const swiftclip_architecture *architecture, const char *vocabulary,
     const swiftclip_trainer_options *options, swiftclip_trainer **trainer);
@@ -813,7 +890,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_create(
  *   textual     file of the text encoder, or NULL
  *   vocabulary  as of swiftclip_model_options; NULL: looked for beside the model and in its metadata
  *   options     NULL: the defaults
- * The temperature begins as the model's, or as that of a new one where it does not tell it.
+ * The temperature begins as the model's, or as that of a new one where it does not tell it. Files are
+ * mapped, with the risk that swiftclip_model_open tells of.
  * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, MISSING_PART, OUT_OF_MEMORY. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_open(
     const char *path, const char *textual, const char *vocabulary,
@@ -846,8 +924,8 @@ SWIFTCLIP_API double swiftclip_trainer_logit_scale(const swiftclip_trainer *trai
  *   tokens  (count, context_length); the largest id of a text is its EOT, nothing after it is read
  *   loss    out, before the update; may be NULL
  * Text i belongs to picture i and to no other. A loss or gradient that is not finite is
- * INVALID_DATA, and nothing is updated. Errors: INVALID_ARGUMENT, INVALID_DATA,
- * OUT_OF_MEMORY. */
+ * INVALID_DATA. After a failure nothing is updated, running statistics included; gradients are
+ * unspecified. Errors: INVALID_ARGUMENT, INVALID_DATA, LIMIT_EXCEEDED, OUT_OF_MEMORY. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_step(
     swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count, double *loss);
 

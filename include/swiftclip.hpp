@@ -22,6 +22,7 @@
 #ifndef SWIFTCLIP_HPP
 #define SWIFTCLIP_HPP
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -63,6 +64,64 @@ inline void check(swiftclip_status status) {
 inline std::uint32_t version() noexcept { return swiftclip_version(); }
 inline const char *status_name(swiftclip_status status) noexcept { return swiftclip_status_name(status); }
 inline const char *last_error() noexcept { return swiftclip_last_error(); }
+
+/* ---- Stopping calls -------------------------------------------------------- */
+
+/* A wish that calls stop. While an Attached lives, calls of the thread that made it heed it. */
+class Cancellation {
+ public:
+  Cancellation() { check(swiftclip_cancellation_create(&handle_)); }
+  ~Cancellation() { swiftclip_cancellation_free(handle_); }
+  Cancellation(Cancellation &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Cancellation &operator=(Cancellation &&other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+
+  /* The handle itself, for functions of C. */
+  swiftclip_cancellation *get() const noexcept { return handle_; }
+
+  /* From any thread, while calls run. */
+  void cancel() const { check(swiftclip_cancellation_cancel(handle_)); }
+
+  /* From now; a negative duration takes the deadline away. Rounded up to milliseconds. */
+  template <typename Rep, typename Period>
+  void set_deadline(std::chrono::duration<Rep, Period> duration) const {
+    check(swiftclip_cancellation_set_deadline(
+        handle_, duration < duration.zero() ? -1 : std::chrono::ceil<std::chrono::milliseconds>(duration).count()));
+  }
+
+  /* Attaches to the thread that makes it, until it is destroyed, by the same thread. The Cancellation may go first:
+   * it is heeded as it was then. */
+  class Attached {
+   public:
+    explicit Attached(const Cancellation &cancellation) : handle_(cancellation.get()) {
+      check(swiftclip_cancellation_attach(handle_));
+    }
+    ~Attached() { swiftclip_cancellation_detach(handle_); }
+    Attached(const Attached &) = delete;
+    Attached &operator=(const Attached &) = delete;
+
+   private:
+    swiftclip_cancellation *handle_;
+  };
+
+ private:
+  swiftclip_cancellation *handle_ = nullptr;
+};
+
+/* Stops calls of this thread that do not end in time: swiftclip::Deadline limit(std::chrono::milliseconds(250)); */
+class Deadline {
+ public:
+  template <typename Rep, typename Period>
+  explicit Deadline(std::chrono::duration<Rep, Period> duration) : attached_(cancellation_) {
+    cancellation_.set_deadline(duration);
+  }
+
+ private:
+  Cancellation cancellation_;
+  Cancellation::Attached attached_;
+};
 
 /* ---- Views ----------------------------------------------------------------- */
 

@@ -64,7 +64,7 @@ public final class Dataset: @unchecked Sendable {
   // MARK: Calls, in turn
 
   private func inTurn<R>(_ body: () throws(DatasetError) -> R) throws(DatasetError) -> R {
-    turn.acquire()
+    try turn.acquire(checkStop)
     defer { turn.release() }
     leaveRunOfParent()
     return try body()
@@ -164,7 +164,10 @@ public final class Dataset: @unchecked Sendable {
       run = try Run(options, compute, source, from: cursor)
       self.run = run
     }
+    try checkStop()
     let batch = run.next(pairsInEpoch: pairsInEpoch, batchesPerEpoch: batchesPerEpoch)
+    // What stops stays stopped: a batch of which pairs were passed over for this is never taken for a whole one.
+    try checkStop()
     var found = 0
     for index in 0..<batch.positions.count {
       switch batch.outcome(index)?.kind {
@@ -273,6 +276,14 @@ private final class Run {
       tokens: ids + first * options.tokenizer.contextLength)
     turn += 1
     begun += 1
-    working.append((batch, Background(compute, count: batch.positions.count) { batch.make($0) }))
+    working.append(
+      (
+        batch,
+        Background(compute, count: batch.positions.count) { index in
+          // Workers have no cancellation: the calling thread, while it waits, ends the batch for all.
+          if Attachments.own?.reason != nil { batch.abandon() }
+          batch.make(index)
+        }
+      ))
   }
 }

@@ -31,6 +31,7 @@ final class InputFile: Sendable {
   ) throws(DatasetError) -> Int {
     var done = 0
     while done < count {
+      try checkStop()
       let got = unsafe pread(descriptor, bytes + done, count - done, offset + done)
       if got < 0 && errno == EINTR { continue }
       guard got >= 0 else {

@@ -11,7 +11,10 @@ final class TurnLock: Sendable {
   /// `compute` counts forks.
   init(_ compute: Compute) { self.compute = compute }
 
-  func acquire() {
+  func acquire() { acquire { () throws(Never) in } }
+
+  /// - Parameter check: throws to give up waiting.
+  func acquire<E: Error>(_ check: () throws(E) -> Void) throws(E) {
     let own = compute.forks + 1
     while true {
       var seen = holder.load(ordering: .relaxed)
@@ -21,6 +24,7 @@ final class TurnLock: Sendable {
         seen = now
       }
       // Whoever is inside decodes pictures: a millisecond is no long time to them.
+      try check()
       usleep(1000)
     }
   }

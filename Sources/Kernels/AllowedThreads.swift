@@ -7,7 +7,7 @@ package enum AllowedThreads {
   static var count: Int {
     var count = Int(platform_allowed_processors())
     if count <= 0 { count = sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
-    if let quota = quota(groups: text("/proc/self/cgroup") ?? "", read: text) { count = min(count, quota) }
+    if let quota = quota(groups: ControlGroups.own, read: ControlGroups.text) { count = min(count, quota) }
     return max(1, count)
   }
 
@@ -19,34 +19,15 @@ package enum AllowedThreads {
       guard let quota else { return }
       smallest = min(smallest ?? quota, quota)
     }
-    for line in groups.split(separator: "\n") {
-      // hierarchy:controllers:path, the controllers being empty in version 2.
-      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard parts.count == 3 else { continue }
-      if parts[1].isEmpty {
-        for folder in ancestors(of: parts[2]) {
-          consider(versionTwo(read("/sys/fs/cgroup\(folder)/cpu.max")))
-        }
-      } else if parts[1].split(separator: ",").contains("cpu") {
-        for mount in ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"] {
-          for folder in ancestors(of: parts[2]) {
-            consider(
-              versionOne(
-                quota: read("\(mount)\(folder)/cpu.cfs_quota_us"),
-                period: read("\(mount)\(folder)/cpu.cfs_period_us")))
-          }
-        }
+    ControlGroups.forEach(groups, controller: "cpu") { folder, isVersionTwo in
+      if isVersionTwo {
+        consider(versionTwo(read("\(folder)/cpu.max")))
+      } else {
+        consider(
+          versionOne(quota: read("\(folder)/cpu.cfs_quota_us"), period: read("\(folder)/cpu.cfs_period_us")))
       }
     }
     return smallest
-  }
-
-  /// "/a/b" -> "/a/b", "/a", "": a container often sees its own group as the root.
-  private static func ancestors(of path: Substring) -> [String] {
-    let names = path.split(separator: "/")
-    return (0...names.count).reversed().map { count in
-      names.prefix(count).map { "/\($0)" }.joined()
-    }
   }
 
   /// "150000 100000" -> 2; "max 100000" -> nil.
@@ -66,17 +47,5 @@ package enum AllowedThreads {
   private static func processors(_ quota: Int?, _ period: Int?) -> Int? {
     guard let quota, let period, quota > 0, period > 0 else { return nil }
     return (quota - 1) / period + 1
-  }
-
-  /// The start of a small file, or nil.
-  private static func text(_ path: String) -> String? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    return withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { buffer in
-      let count = read(file, buffer.baseAddress, buffer.count)
-      guard count > 0 else { return nil }
-      return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[..<count]), as: UTF8.self)
-    }
   }
 }

@@ -35,6 +35,7 @@ extension Compute {
     assert(heads * headWidth <= min(q.columns, k.columns, v.columns, out.columns))
     let longest = sequences.map(\.keyCount).max() ?? 0
     guard longest > 0, heads > 0, headWidth > 0 else { return }
+    try Attachments.check()
     let (floats, overflow) = loops.attentionScratch(longest, headWidth)
     let (all, tooMany) = floats.multipliedReportingOverflow(by: threads)
     guard !overflow, !tooMany else { throw .outOfMemory(bytes: .max) }

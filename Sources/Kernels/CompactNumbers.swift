@@ -22,6 +22,7 @@ extension Compute {
   public func compact(
     _ source: UnsafeRawPointer, _ type: ElementType, count: Int
   ) throws(KernelError) -> CompactNumbers {
+    try Attachments.check()
     if keepsHalves, let halves = try halves(source, type, count: count) {
       return CompactNumbers(halves, count: count, .float16, isFinite: true)
     }

@@ -50,6 +50,7 @@ extension Compute {
     let windows = Windows(x, window)
     assert(w.inputs == windows.inputs && y.rows == windows.count && y.columns == w.outputs)
     guard y.rows > 0, w.outputs > 0 else { return }
+    try Attachments.check()
     if blas == nil && fitsWinograd(x, window) {
       return try convolveByWinograd(x, w, into: y, epilogue)
     }

@@ -15,6 +15,7 @@ extension Compute {
     let windows = Windows(x, window)
     assert(dY.rows == windows.count)
     guard dY.rows > 0, dY.columns > 0, windows.inputs > 0 else { return }
+    try Attachments.check()
     if fitsWinograd(x, window) && dY.stride == dY.columns {
       return try winogradGradient(dY, x, into: dW)
     }

@@ -60,6 +60,8 @@ public enum KernelError: Error, CustomStringConvertible {
   case outOfMemory(bytes: Int)
   /// A backend could not be opened, and why.
   case backendUnavailable(String)
+  /// A cancellation that is attached to the calling thread says so.
+  case stopped(Cancellation.Reason)
 
   public var description: String {
     switch self {
@@ -72,6 +74,8 @@ public enum KernelError: Error, CustomStringConvertible {
       "No memory for \(bytes) more bytes. Use smaller batches or a smaller model."
     case .backendUnavailable(let reason):
       "The OpenBLAS backend cannot be used: \(reason). Install libopenblas, or use the own kernels."
+    case .stopped(.cancelled): "The call was cancelled."
+    case .stopped(.deadline): "The call did not end before its deadline."
     }
   }
 }

@@ -41,6 +41,7 @@ extension Compute {
     assert(k.stride == v.stride && dk.stride == dv.stride)
     let longest = sequences.map(\.keyCount).max() ?? 0
     guard longest > 0, heads > 0, headWidth > 0 else { return }
+    try Attachments.check()
     let (floats, overflow) = loops.gradients.attentionScratch(longest, headWidth)
     let (all, tooMany) = floats.multipliedReportingOverflow(by: threads)
     guard !overflow, !tooMany else { throw .outOfMemory(bytes: .max) }

@@ -42,6 +42,7 @@ extension Compute {
     assert(x.columns == w.inputs && y.columns == w.outputs && x.rows == y.rows)
     assert(epilogue.residual.map { $0.rows == y.rows && $0.columns == y.columns } ?? true)
     guard x.rows > 0, w.outputs > 0 else { return }
+    try Attachments.check()
     Counters.count(multiplyAdds: x.rows * w.inputs * w.outputs)
     if let blas {
       try linear(x, w, into: y, epilogue, blas)

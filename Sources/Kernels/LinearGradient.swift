@@ -20,6 +20,7 @@ extension Compute {
     assert(dY.rows == x.rows)
     if transposed { return try weightGradient(x, dY, into: dW) }
     guard dY.rows > 0, dY.columns > 0, x.columns > 0 else { return }
+    try Attachments.check()
     Counters.count(multiplyAdds: dY.rows * dY.columns * x.columns)
     let (tile, panel) = (loops.tileRows, loops.panelColumns)
     let tiles = (dY.columns + tile - 1) / tile

@@ -135,6 +135,7 @@ extension Compute {
     inputs: Int, taps: Int, sources: [WeightSource], bias: UnsafePointer<Float>?, as storage: WeightStorage
   ) throws(KernelError) -> PackedWeights? {
     assert(taps > 0 && inputs % taps == 0)
+    try Attachments.check()
     var outputs = 0
     for source in sources {
       let (sum, overflow) = outputs.addingReportingOverflow(source.outputs)

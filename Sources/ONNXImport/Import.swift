@@ -1,9 +1,10 @@
-/// Reads an ONNX file: maps it, recognises its towers, and hands out their weights as views of the mapping.
-public func importModel(path: String) throws(ImportError) -> ImportedModel {
-  let region = try Region.mapping(path: path)
+/// Reads an ONNX file: opens it, recognises its towers, and hands out their weights as views of its bytes.
+public func importModel(path: String, _ files: ModelFiles = ModelFiles()) throws(ImportError) -> ImportedModel
+{
+  let region = try files.open(path)
   let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   do {
-    let model = try Importer(region: region, folder: folder).importModel()
+    let model = try Importer(region: region, external: (folder, files)).importModel()
     // Reading the names of tensors maps what the page cache keeps around them: megabytes each where it has huge pages.
     region.discard(offset: 0, count: region.count)
     return model
@@ -17,7 +18,7 @@ public func importModel(path: String) throws(ImportError) -> ImportedModel {
 public func importModel(bytes: UnsafeRawBufferPointer, name: String) throws(ImportError) -> ImportedModel {
   guard unsafe !bytes.isEmpty else { throw .malformed("\(name): is empty; an ONNX file is needed") }
   do {
-    return try Importer(region: unsafe Region.borrowing(bytes), folder: nil).importModel()
+    return try Importer(region: unsafe Region.borrowing(bytes), external: nil).importModel()
   } catch {
     throw error.inFile(name)
   }
@@ -26,7 +27,7 @@ public func importModel(bytes: UnsafeRawBufferPointer, name: String) throws(Impo
 /// Reads a model with one binding of its symbolic sizes after the other until all is settled.
 struct Importer {
   private let region: Region
-  private let folder: String?
+  private let external: (folder: String, files: ModelFiles)?
   private let model: ModelRecord
   private let graph: GraphRecord
   private let opset: Int
@@ -36,9 +37,9 @@ struct Importer {
   /// Context length to begin with where it is symbolic. The table of positions then tells the real one.
   private static let probeLength = 7
 
-  init(region: Region, folder: String?) throws(ImportError) {
+  init(region: Region, external: (folder: String, files: ModelFiles)?) throws(ImportError) {
     self.region = region
-    self.folder = folder
+    self.external = external
     model = try region.withSpan { (bytes) throws(ImportError) in
       var reader = RecordReader()
       return try reader.model(bytes)
@@ -193,7 +194,7 @@ struct Importer {
   }
 
   private func interpreter() -> Interpreter {
-    Interpreter(model: model, tensors: TensorReader(region: region, folder: folder), budget: budget)
+    Interpreter(model: model, tensors: TensorReader(region: region, external: external), budget: budget)
   }
 
   private func run(

@@ -8,11 +8,18 @@ public enum ImportError: Error, Equatable, Sendable {
   case unsupported(String)
   /// Memory ran out, or the file asks for more than its size can justify.
   case outOfMemory(String)
+  /// The files are larger than a limit of the caller's.
+  case limit(String)
+  /// The caller asked to stop.
+  case stopped
 
   /// The sentence.
   public var message: String {
     switch self {
-    case .io(let text), .malformed(let text), .unsupported(let text), .outOfMemory(let text): text
+    case .io(let text), .malformed(let text), .unsupported(let text), .outOfMemory(let text),
+      .limit(let text):
+      text
+    case .stopped: "the import was stopped"
     }
   }
 
@@ -30,6 +37,8 @@ public enum ImportError: Error, Equatable, Sendable {
     case .malformed(let text): .malformed(change(text))
     case .unsupported(let text): .unsupported(change(text))
     case .outOfMemory(let text): .outOfMemory(change(text))
+    case .limit(let text): .limit(change(text))
+    case .stopped: .stopped
     }
   }
 }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A range of memory that tensors are read from: a mapped file, the caller's bytes, or an array of our own.
+/// A range of memory that tensors are read from: a file, mapped or read, the caller's bytes, or an array of our own.
 ///
 /// Immutable after it was filled, so it may be shared between threads. Its memory lives as long as the object.
 @safe
 final class Region: @unchecked Sendable {
-  private enum Owner { case mapped, borrowed, allocated }
+  private enum Owner { case mapped, read, borrowed, allocated }
 
   private let start: UnsafeRawPointer
   private let owner: Owner
@@ -46,38 +46,46 @@ final class Region: @unchecked Sendable {
   }
 
   /// Maps a file for reading. Pages are read when they are touched.
-  static func mapping(path: String) throws(ImportError) -> Region {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw .io("\(path): cannot be opened: \(describeErrno())") }
-    defer { close(descriptor) }
-    var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0 else {
-      throw .io("\(path): cannot be examined: \(describeErrno())")
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "not a regular file"
-      throw .io("\(path): is \(kind); an ONNX file is needed")
-    }
-    guard let size = Int(exactly: status.st_size), size > 0 else {
-      throw .malformed("\(path): is empty; an ONNX file is needed")
-    }
-    guard let memory = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+  static func mapping(_ file: borrowing RegularFile) throws(ImportError) -> Region {
+    guard let memory = unsafe mmap(nil, file.size, PROT_READ, MAP_PRIVATE, file.descriptor, 0),
       unsafe memory != MAP_FAILED
     else {
-      throw .io("\(path): cannot be mapped: \(describeErrno())")
+      throw .io("\(file.path): cannot be mapped: \(describeErrno())")
     }
-    return unsafe Region(start: UnsafeRawPointer(memory), count: size, owner: .mapped)
+    return unsafe Region(start: UnsafeRawPointer(memory), count: file.size, owner: .mapped)
+  }
+
+  /// Reads a file, which nobody can change under our hands then.
+  /// - Parameter isStopped: asked every now and then; true ends it.
+  static func reading(
+    _ file: borrowing RegularFile, _ isStopped: () -> Bool
+  ) throws(ImportError) -> Region {
+    guard let memory = unsafe malloc(file.size) else {
+      throw .outOfMemory("\(file.path): no memory for its \(file.size) bytes; map it instead of reading it")
+    }
+    // From here on `deinit` frees the memory.
+    let region = unsafe Region(start: UnsafeRawPointer(memory), count: file.size, owner: .read)
+    var done = 0
+    while done < file.size {
+      if isStopped() { throw .stopped }
+      let got = unsafe read(file.descriptor, memory + done, min(file.size - done, 1 << 24))
+      if got < 0 && errno == EINTR { continue }
+      guard got >= 0 else { throw .io("\(file.path): cannot be read: \(describeErrno())") }
+      guard got > 0 else { throw .io("\(file.path): became shorter while it was read; try again") }
+      done += got
+    }
+    return region
   }
 
   deinit {
     switch owner {
     case .mapped: unsafe munmap(UnsafeMutableRawPointer(mutating: start), count)
-    case .allocated: unsafe free(UnsafeMutableRawPointer(mutating: start))
+    case .read, .allocated: unsafe free(UnsafeMutableRawPointer(mutating: start))
     case .borrowed: break
     }
   }
 
-  /// Whether the memory is the region's own rather than a file's or the caller's.
+  /// Whether the memory holds numbers of our own making rather than a file's or the caller's.
   var isOwned: Bool { owner == .allocated }
 
   /// Lends the bytes, bounds-checked.
@@ -101,6 +109,43 @@ final class Region: @unchecked Sendable {
     guard last > first else { return }
     // Inside the mapping; a private read-only mapping of a file loses nothing, it is read again if touched.
     _ = unsafe madvise(UnsafeMutableRawPointer(mutating: start + first), last - first, MADV_DONTNEED)
+  }
+}
+
+/// A regular file that is not empty, open for reading.
+struct RegularFile: ~Copyable {
+  let path: String
+  let descriptor: Int32
+  let size: Int
+
+  init(_ path: String) throws(ImportError) {
+    // O_NONBLOCK: opening a pipe must not wait for its writer.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .io("\(path): cannot be opened: \(describeErrno())") }
+    do throws(ImportError) {
+      size = try RegularFile.size(descriptor, path)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    (self.path, self.descriptor) = (path, descriptor)
+  }
+
+  deinit { close(descriptor) }
+
+  private static func size(_ descriptor: Int32, _ path: String) throws(ImportError) -> Int {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      throw .io("\(path): cannot be examined: \(describeErrno())")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "not a regular file"
+      throw .io("\(path): is \(kind); an ONNX file is needed")
+    }
+    guard let size = Int(exactly: status.st_size), size > 0 else {
+      throw .malformed("\(path): is empty; an ONNX file is needed")
+    }
+    return size
   }
 }
 

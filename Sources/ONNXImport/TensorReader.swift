@@ -4,18 +4,12 @@ import Glibc
 struct TensorReader: ~Copyable {
   /// The bytes of the ONNX file.
   let region: Region
-  /// The folder that external data must stay in, or nil where there is none (a model in memory).
-  let folder: String?
-  private var files: [String: Region] = [:]
-
-  init(region: Region, folder: String?) {
-    self.region = region
-    self.folder = folder
-  }
+  /// The folder that external data must stay in, and the files opened there; nil where there is none (a model in
+  /// memory).
+  let external: (folder: String, files: ModelFiles)?
 
   /// The constant that a tensor holds. Errors name the tensor.
-  mutating func constant(_ tensor: TensorRecord) throws(ImportError) -> (tensor: ConstantTensor, shape: [Int])
-  {
+  func constant(_ tensor: TensorRecord) throws(ImportError) -> (tensor: ConstantTensor, shape: [Int]) {
     do {
       return (try read(tensor), tensor.shape)
     } catch {
@@ -23,14 +17,14 @@ struct TensorReader: ~Copyable {
     }
   }
 
-  private mutating func read(_ tensor: TensorRecord) throws(ImportError) -> ConstantTensor {
+  private func read(_ tensor: TensorRecord) throws(ImportError) -> ConstantTensor {
     let count = try checkedCount(tensor.shape)
     guard !tensor.isSegment else { throw .unsupported("is stored in segments, which is not supported") }
     guard let type = ElementType(rawValue: tensor.type) else {
       throw .unsupported(
         "has element type \(tensor.type), which is not supported (float8, 4-bit, string, complex)")
     }
-    if tensor.isExternal { return try external(tensor, type: type, count: count) }
+    if tensor.isExternal { return try externalData(tensor, type: type, count: count) }
     let typed = tensor.floats.count + tensor.integers.count + (tensor.packedFloats?.count ?? 0)
     if let raw = tensor.raw, !raw.isEmpty || typed == 0 {
       guard typed == 0 else { throw .malformed("has both raw_data and typed data") }
@@ -86,21 +80,15 @@ struct TensorReader: ~Copyable {
     }
   }
 
-  private mutating func external(
+  private func externalData(
     _ tensor: TensorRecord, type: ElementType, count: Int
   ) throws(ImportError) -> ConstantTensor {
-    guard let folder else {
+    guard let external else {
       throw .unsupported(
         "refers to external data, which a model in memory cannot have; open it from its file")
     }
     let location = tensor.external["location"] ?? ""
-    let file: Region
-    if let known = files[location] {
-      file = known
-    } else {
-      file = try Region.mapping(path: resolve(location, inside: folder))
-      files[location] = file
-    }
+    let file = try external.files.open(resolve(location, inside: external.folder))
     let offset = try number(tensor.external["offset"]) ?? 0
     let length = try number(tensor.external["length"]) ?? count * type.size
     guard offset <= file.count, length <= file.count - offset else {

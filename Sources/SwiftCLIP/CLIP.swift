@@ -11,6 +11,7 @@ public final class CLIP: Sendable {
   /// The multiplier of cosines before a softmax, `exp` of the learned temperature.
   public let logitScale: Float
   public let preprocessing: PreprocessOptions
+  public let limits: Limits
   public let tokenizer: Tokenizer?
   public let compute: Compute
   let image: ImageEncoder?
@@ -35,6 +36,9 @@ public final class CLIP: Sendable {
     /// Its `imageSize` is replaced by the model's; `imageSize` below says what the user asked for.
     public var preprocessing = PreprocessOptions()
     public var imageSize: Int?
+    /// Files are read into memory instead of mapped.
+    public var readsIntoMemory = false
+    public var limits = Limits()
     /// False in tests only, which compare: weights are held as float32, whatever they are.
     var keepsHalves = true
     public init() {}
@@ -52,6 +56,7 @@ public final class CLIP: Sendable {
     image = try towers.image.map { (tower) throws(CLIPError) in try ImageEncoder(tower, compute) }
     text = try towers.text.map { (tower) throws(CLIPError) in try TextTransformer(tower, compute) }
     embedDim = try CLIP.commonEmbedDim(image?.embedDim, text?.embedDim)
+    limits = options.limits
     logitScale = try CLIP.checkedLogitScale(towers.logitScale)
 
     var preprocessing = options.preprocessing

@@ -7,7 +7,7 @@ import Tokenizing
 public struct CLIPError: Error, Sendable {
   public enum Kind: Sendable {
     case invalidArgument, io, invalidData, unsupported, textTooLong, limitExceeded
-    case outOfMemory, cancelled, missingPart
+    case outOfMemory, cancelled, deadlineExceeded, missingPart
   }
 
   public let kind: Kind
@@ -22,6 +22,27 @@ public struct CLIPError: Error, Sendable {
   func located(_ place: String) -> CLIPError { CLIPError(kind, "\(place): \(message)") }
 }
 
+extension CLIPError {
+  /// What a cancellation that is attached to the calling thread asked for.
+  init(_ reason: Cancellation.Reason) {
+    switch reason {
+    case .cancelled:
+      self.init(
+        .cancelled, "The call was stopped by a cancellation attached to its thread. Detach it to call again.")
+    case .deadline:
+      self.init(
+        .deadlineExceeded,
+        "The call did not end before the deadline attached to its thread. Allow more time, or ask for less at once."
+      )
+    }
+  }
+}
+
+/// Throws where the calling thread is to stop.
+func checkStop() throws(CLIPError) {
+  try converting { () throws(KernelError) in try Attachments.check() }
+}
+
 /// An error of a room below, which this room can tell in its own terms.
 protocol ToldByCLIP: Error {
   var told: CLIPError { get }
@@ -34,6 +55,8 @@ extension ImportError: ToldByCLIP {
     case .malformed(let message): CLIPError(.invalidData, message)
     case .unsupported(let message): CLIPError(.unsupported, message)
     case .outOfMemory(let message): CLIPError(.outOfMemory, message)
+    case .limit(let message): CLIPError(.limitExceeded, message)
+    case .stopped: CLIPError(Attachments.own?.reason ?? .cancelled)
     }
   }
 }
@@ -54,6 +77,8 @@ extension KernelError: ToldByCLIP {
       return CLIPError(.unsupported, message)
     case .imprecise:
       return CLIPError(.invalidArgument, description)
+    case .stopped(let reason):
+      return CLIPError(reason)
     }
   }
 }

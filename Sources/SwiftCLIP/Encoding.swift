@@ -41,7 +41,25 @@ extension CLIP {
     into embeddings: UnsafeMutablePointer<Float>
   ) throws(CLIPError) {
     guard let text else { throw missingTextEncoder }
-    guard count > 0, let base = tokens.baseAddress else { return }
+    // What is known of each text beside the caller's memory is bounded so.
+    for first in stride(from: 0, to: count, by: CLIP.textsPerSort) {
+      let some = min(CLIP.textsPerSort, count - first)
+      let ids = unsafe UnsafeBufferPointer(
+        rebasing: tokens[first * text.contextLength..<(first + some) * text.contextLength])
+      unsafe try encode(
+        ids, count: some, firstIndex: firstIndex + first, text, into: embeddings + first * embedDim)
+    }
+  }
+
+  /// Texts whose order is changed so that neighbours share their beginnings.
+  private static let textsPerSort = 2048
+
+  private func encode(
+    _ tokens: UnsafeBufferPointer<Int32>, count: Int, firstIndex: Int, _ text: TextTransformer,
+    into embeddings: UnsafeMutablePointer<Float>
+  ) throws(CLIPError) {
+    guard let base = tokens.baseAddress else { return }
+    try checkStop()
     var texts: [CheckedText] = []
     texts.reserveCapacity(count)
     for index in 0..<count {
@@ -188,6 +206,7 @@ extension Tokenizer {
     into tokens: UnsafeMutablePointer<Int32>
   ) throws(CLIPError) {
     for unsafe(index, text) in unsafe texts.enumerated() {
+      try checkStop()
       let row = unsafe UnsafeMutableBufferPointer(start: tokens + index * contextLength, count: contextLength)
       do {
         _ = unsafe try encode(

@@ -8,7 +8,7 @@ struct FileReplacement: ~Copyable {
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var isPublished = false
-  private static let bufferBytes = 1 << 18
+  private static let bufferBytes = 1 << 15
 
   init(_ path: String) throws(CLIPError) {
     let (folder, name) = FileReplacement.parts(path)
@@ -65,8 +65,9 @@ struct FileReplacement: ~Copyable {
   private func writeAll(_ bytes: UnsafeRawBufferPointer) throws(CLIPError) {
     var done = 0
     while done < bytes.count {
+      try checkStop()
       let count = unsafe Glibc.write(
-        descriptor, bytes.baseAddress.map { unsafe $0 + done }, bytes.count - done)
+        descriptor, bytes.baseAddress.map { unsafe $0 + done }, min(bytes.count - done, 1 << 24))
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw failure() }
       done += count

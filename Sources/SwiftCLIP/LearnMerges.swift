@@ -1,3 +1,4 @@
+import Kernels
 import Tokenizing
 
 /// Learns a byte-level BPE of `size` ids from captions and writes it as a merges file. Returns the size of the
@@ -16,6 +17,7 @@ public func learnMerges(
   let total = unsafe captions.count + merges
   var learner = MergeLearner()
   for unsafe(index, caption) in unsafe captions.enumerated() {
+    if index % 64 == 0 { try checkStop() }
     do {
       unsafe try learner.add(caption, replaceInvalid: rules.replaceInvalid)
     } catch {
@@ -24,7 +26,9 @@ public func learnMerges(
     if index % 1024 == 0, progress(index, total) { throw cancelled(index, total) }
   }
   let done = unsafe captions.count
-  guard let learned = learner.merges(size: size, proceed: { !progress(done + $0, total) }) else {
+  let proceed = { Attachments.own?.reason == nil && !progress(done + $0, total) }
+  guard let learned = learner.merges(size: size, proceed: proceed) else {
+    try checkStop()
     throw CLIPError(.cancelled, "Cancelled by the callback. \(path) is as it was.")
   }
   guard learned.vocabularySize >= MergeLearner.sizes.lowerBound else {

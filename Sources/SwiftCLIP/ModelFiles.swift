@@ -17,8 +17,8 @@ struct Towers: Sendable {
     merges = model.metadata["merges"]
   }
 
-  static func importing(_ path: String) throws(CLIPError) -> ImportedModel {
-    try converting { () throws(ImportError) in try importModel(path: path) }
+  static func importing(_ path: String, _ files: ModelFiles) throws(CLIPError) -> ImportedModel {
+    try converting { () throws(ImportError) in try importModel(path: path, files) }
   }
 
   /// One model from a file per tower. A file that holds both may stand for either.
@@ -72,7 +72,8 @@ final class ModelParts: Sendable {
       let layout = try Layout(directory: path)
       try self.init(visual: layout.visual, textual: layout.textual, vocabularyFolders: [path], options)
     case .file:
-      try self.init(Towers(try Towers.importing(path)), Vocabulary.folders(beside: path), options)
+      try self.init(
+        Towers(try Towers.importing(path, options.files)), Vocabulary.folders(beside: path), options)
     }
   }
 
@@ -85,8 +86,11 @@ final class ModelParts: Sendable {
   convenience init(
     visual: String?, textual: String?, vocabularyFolders: [String] = [], _ options: CLIP.Options
   ) throws(CLIPError) {
-    let image = try visual.map(Towers.importing)
-    let text = visual == textual ? image : try textual.map(Towers.importing)
+    let files = options.files
+    let image = try visual.map { (path) throws(CLIPError) in try Towers.importing(path, files) }
+    let text =
+      visual == textual
+      ? image : try textual.map { (path) throws(CLIPError) in try Towers.importing(path, files) }
     let towers = try Towers(visual: image, textual: text, (visual ?? "", textual ?? ""))
     let folders = vocabularyFolders + (textual.map { Vocabulary.folders(beside: $0) } ?? [])
     try self.init(towers, folders, options)
@@ -116,6 +120,7 @@ extension CLIP {
     visual: UnsafeRawBufferPointer?, textual: UnsafeRawBufferPointer?, vocabulary: [UInt8]?,
     _ options: Options
   ) throws(CLIPError) {
+    try options.limits.check(modelBytes: unsafe [visual, textual].map { unsafe $0?.count ?? 0 })
     let image = try unsafe visual.map { (bytes) throws(CLIPError) -> ImportedModel in
       try converting { () throws(ImportError) in
         unsafe try importModel(bytes: bytes, name: "the visual model in memory")

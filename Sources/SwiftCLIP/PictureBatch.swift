@@ -1,4 +1,5 @@
 import Imaging
+import Kernels
 import Synchronization
 
 /// Gives the picture of an index, on any thread. An error is that picture's.
@@ -17,6 +18,8 @@ public typealias PictureSupply = @Sendable (_ index: Int) throws(CLIPError) -> P
   /// writes it finds it written or not.
   private let outcomes: UnsafeMutablePointer<Failure?>
   private let isAbandoned = Atomic(false)
+  /// The thread's that made the batch: the threads that work on it have none of their own.
+  private let attachments = Attachments.own
 
   private final class Failure: Sendable {
     let error: CLIPError
@@ -48,6 +51,7 @@ public typealias PictureSupply = @Sendable (_ index: Int) throws(CLIPError) -> P
   func preprocess(_ index: Int) {
     guard !isAbandoned.load(ordering: .relaxed) else { return }
     do throws(CLIPError) {
+      try checkStop()
       let picture = try supply(first + index)
       // index < count, and every picture has its own part.
       try converting { () throws(ImagingError) in
@@ -60,6 +64,12 @@ public typealias PictureSupply = @Sendable (_ index: Int) throws(CLIPError) -> P
 
   /// Has threads pass over what they have not begun.
   func abandon() { isAbandoned.store(true, ordering: .relaxed) }
+
+  /// Throws where the call that the batch belongs to is to stop. What stops stays stopped: where a thread has passed
+  /// over a picture for this, whoever asks later is told.
+  func checkStop() throws(CLIPError) {
+    if let reason = attachments?.reason { throw CLIPError(reason) }
+  }
 
   /// What was wrong with a picture. Read when all threads are done.
   func failure(_ index: Int) -> CLIPError? { unsafe outcomes[index]?.error }
@@ -87,6 +97,7 @@ extension CLIP {
     let batch = unsafe PictureBatch(
       first: 0, count: pictures.count, { pictures[$0] }, preprocessing, into: pixels)
     compute.parallel(pictures.count) { batch.preprocess($0) }
+    try batch.checkStop()
     for index in pictures.indices {
       if let error = batch.failure(index) { throw error.located("Picture \(index)") }
     }
@@ -99,6 +110,7 @@ public func preprocessInTurn(
 ) throws(CLIPError) {
   let floats = 3 * options.imageSize * options.imageSize
   for (index, picture) in pictures.enumerated() {
+    try checkStop()
     do {
       unsafe try Imaging.preprocess(picture, options, into: pixels + index * floats)
     } catch {

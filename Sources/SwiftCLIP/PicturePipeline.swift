@@ -29,6 +29,7 @@ extension CLIP {
       self, count: count, batch: min(image.imagesPerPass, count), supply)
     let rows = try Workspace(rows: unsafe embeddings == nil ? pipeline.batchSize : 0, columns: embedDim)
     while let batch = pipeline.next() {
+      try batch.checkStop()
       let out = unsafe embeddings.map { unsafe $0 + batch.first * embedDim } ?? rows.view.pointer
       unsafe try encode(batch, image, into: out)
       try deliver(

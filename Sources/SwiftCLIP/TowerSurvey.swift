@@ -34,6 +34,7 @@ struct TowerSurvey {
       throw KernelError.outOfMemory(bytes: weight.count * MemoryLayout<Float>.size).told
     }
     parameters = sum
+    try checkStop()
     let survey = unsafe weight.withBytes { (base) in
       unsafe WeightSurvey(
         base, ElementType(weight.kind), shape: weight.shape, strides: weight.strides, compute)

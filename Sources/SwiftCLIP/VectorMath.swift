@@ -35,13 +35,14 @@ func cosine(
   return unsafe Float(max(-1, min(1, dot(a, b, count) / (aLength * bLength))))
 }
 
-/// Cosines of every row of `a` (aCount, dim) with every row of `b` (bCount, dim), to (aCount, bCount).
+/// Cosines of every row of `a` (aCount, dim) with every row of `b` (bCount, dim), to (aCount, bCount), row by row.
 public func similarity(
   _ a: UnsafePointer<Float>, _ aCount: Int, _ b: UnsafePointer<Float>, _ bCount: Int, dim: Int,
   into cosines: UnsafeMutablePointer<Float>
-) {
+) throws(CLIPError) {
   let bLengths = (0..<bCount).map { row in unsafe dot(b + row * dim, b + row * dim, dim).squareRoot() }
   for row in 0..<aCount {
+    try checkStop()
     let vector = unsafe a + row * dim
     let length = unsafe dot(vector, vector, dim).squareRoot()
     for column in 0..<bCount {

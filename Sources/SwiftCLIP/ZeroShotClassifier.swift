@@ -34,6 +34,7 @@ public struct ZeroShotClassifier: Sendable {
   ) throws(CLIPError) {
     var templates: [Template] = []
     for (index, text) in texts.enumerated() { templates.append(try Template(text, index: index)) }
+    try model.limits.check(labels: labels.count)
     guard !labels.isEmpty, !templates.isEmpty else {
       throw CLIPError(.invalidArgument, "A classifier needs at least one label and one template.")
     }
@@ -49,6 +50,7 @@ public struct ZeroShotClassifier: Sendable {
       throw CLIPError(
         .invalidArgument, "\(labels.count) labels × \(templates.count) templates are too many prompts.")
     }
+    try model.limits.check(items: total, "prompts")
     var first = 0
     while first < labels.count {
       let batch = labels[first..<min(first + labelsPerPass, labels.count)]
@@ -84,10 +86,10 @@ public struct ZeroShotClassifier: Sendable {
   /// Cosines of `embeddings` (count, embedDim) with each label, to (count, labelCount).
   public func cosines(
     _ embeddings: UnsafePointer<Float>, count: Int, into cosines: UnsafeMutablePointer<Float>
-  ) {
-    unsafe weights.withUnsafeBufferPointer { labels in
+  ) throws(CLIPError) {
+    try unsafe weights.withUnsafeBufferPointer { (labels) throws(CLIPError) in
       guard let base = labels.baseAddress else { return }
-      unsafe similarity(
+      unsafe try similarity(
         embeddings, count, base, labelCount, dim: embedDim, into: cosines)
     }
   }
@@ -95,8 +97,8 @@ public struct ZeroShotClassifier: Sendable {
   /// Softmax over the labels of logit scale · cosine, to (count, labelCount).
   public func probabilities(
     _ embeddings: UnsafePointer<Float>, count: Int, into probabilities: UnsafeMutablePointer<Float>
-  ) {
-    unsafe cosines(embeddings, count: count, into: probabilities)
+  ) throws(CLIPError) {
+    unsafe try cosines(embeddings, count: count, into: probabilities)
     for row in 0..<count {
       let logits = unsafe UnsafeMutableBufferPointer(
         start: probabilities + row * labelCount, count: labelCount)

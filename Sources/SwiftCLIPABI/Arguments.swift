@@ -1,5 +1,6 @@
 import CSwiftCLIP
 import Imaging
+import Kernels
 import SwiftCLIP
 
 // Checks of what C hands over. Each throws a sentence that names the argument.
@@ -119,12 +120,16 @@ func bytes(_ pointer: UnsafeRawPointer?, _ name: String, count: Int) throws(Boun
   return unsafe UnsafeRawBufferPointer(start: pointer, count: count)
 }
 
+/// - Parameter limits: of the model that reads them.
 func texts(
-  _ pointer: UnsafePointer<swiftclip_text>?, _ name: String, count: Int
+  _ pointer: UnsafePointer<swiftclip_text>?, _ name: String, count: Int, _ limits: Limits = Limits()
 ) throws(BoundaryError) -> [UnsafeRawBufferPointer] {
+  try engine { () throws(CLIPError) in try limits.check(items: count, name) }
   var result: [UnsafeRawBufferPointer] = unsafe []
   for unsafe(index, text) in unsafe try input(pointer, name, count: count).enumerated() {
-    unsafe result.append(try bytes(text.data, "\(name)[\(index)].data", count: text.length))
+    let utf8 = unsafe try bytes(text.data, "\(name)[\(index)].data", count: text.length)
+    try engine { () throws(CLIPError) in try limits.check(textBytes: utf8.count, "\(name)[\(index)]") }
+    unsafe result.append(utf8)
   }
   return unsafe result
 }
@@ -140,8 +145,9 @@ func textRules(_ flags: UInt32) throws(BoundaryError) -> TextRules {
 }
 
 func pictures(
-  _ pointer: UnsafePointer<swiftclip_picture>?, count: Int
+  _ pointer: UnsafePointer<swiftclip_picture>?, count: Int, _ limits: Limits = Limits()
 ) throws(BoundaryError) -> [PictureSource] {
+  try engine { () throws(CLIPError) in try limits.check(items: count, "pictures") }
   var result: [PictureSource] = []
   for unsafe(index, picture) in unsafe try input(pointer, "pictures", count: count).enumerated() {
     result.append(unsafe try source(picture, "pictures[\(index)]"))
@@ -175,7 +181,19 @@ func source(_ picture: swiftclip_picture, _ name: String) throws(BoundaryError) 
     data, format: format, width: Int(picture.width), height: Int(picture.height), stride: picture.stride)
 }
 
+/// Calls a function of the caller's in the floating-point mode that its thread had before the library was called.
+func calling<R>(in host: FloatMode, _ body: () -> R) -> R {
+  host.restore()
+  defer { _ = FloatMode.begin() }
+  return body()
+}
+
 /// The caller's progress function, or one that never cancels.
-func reporting(_ function: swiftclip_progress?, _ context: UnsafeMutableRawPointer?) -> Progress {
-  { done, total in unsafe function.map { unsafe $0(context, done, total) != 0 } ?? false }
+func reporting(
+  _ function: swiftclip_progress?, _ context: UnsafeMutableRawPointer?, in host: FloatMode
+) -> Progress {
+  { done, total in
+    guard let function = unsafe function else { return false }
+    return calling(in: host) { unsafe function(context, done, total) != 0 }
+  }
 }

@@ -9,6 +9,7 @@
 import CSwiftCLIP
 import Datasets
 import Glibc
+import Kernels
 import SwiftCLIP
 
 /// Why a call fails before the engine is asked, or what the engine answered.
@@ -35,6 +36,7 @@ struct BoundaryError: Error {
     case .limitExceeded: status = SWIFTCLIP_LIMIT_EXCEEDED
     case .outOfMemory: status = SWIFTCLIP_OUT_OF_MEMORY
     case .cancelled: status = SWIFTCLIP_CANCELLED
+    case .deadlineExceeded: status = SWIFTCLIP_DEADLINE_EXCEEDED
     case .missingPart: status = SWIFTCLIP_MISSING_PART
     }
     message = error.message
@@ -51,13 +53,18 @@ extension BoundaryError {
     case .textTooLong: status = SWIFTCLIP_TEXT_TOO_LONG
     case .limitExceeded: status = SWIFTCLIP_LIMIT_EXCEEDED
     case .outOfMemory: status = SWIFTCLIP_OUT_OF_MEMORY
+    case .cancelled: status = SWIFTCLIP_CANCELLED
+    case .deadlineExceeded: status = SWIFTCLIP_DEADLINE_EXCEEDED
     }
     message = error.message
   }
 }
 
-/// Runs the body of an exported function.
+/// Runs the body of an exported function, in the default floating-point mode: that of the host changes no result, and
+/// is the host's again afterwards, and inside of its callbacks (`calling`).
 func boundary(_ body: () throws(BoundaryError) -> Void) -> swiftclip_status {
+  let mode = FloatMode.begin()
+  defer { mode.restore() }
   do {
     try body()
     return SWIFTCLIP_OK

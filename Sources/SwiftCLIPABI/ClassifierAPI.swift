@@ -2,6 +2,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CSwiftCLIP
+import Kernels
 import SwiftCLIP
 
 @_cdecl("swiftclip_classifier_create") @implementation
@@ -11,17 +12,19 @@ public func swiftclip_classifier_create(
   _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!,
   _ classifier: UnsafeMutablePointer<OpaquePointer?>!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
+  let host = FloatMode.own
+  return boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .vocabulary)
-    let labelTexts = unsafe try texts(labels, "labels", count: labelCount)
-    let given = unsafe try texts(templates, "templates", count: templateCount)
+    try engine { () throws(CLIPError) in try clip.limits.check(labels: labelCount) }
+    let labelTexts = unsafe try texts(labels, "labels", count: labelCount, clip.limits)
+    let given = unsafe try texts(templates, "templates", count: templateCount, clip.limits)
     let templateTexts =
       unsafe given.isEmpty ? [Array("a photo of a {}.".utf8)] : given.map { unsafe Array($0) }
     let target = unsafe try handleOutput(classifier, "classifier")
     let made = try engine { () throws(CLIPError) in
       unsafe try ZeroShotClassifier(
         clip, labels: labelTexts.map { unsafe Array($0) }, templates: templateTexts,
-        progress: unsafe reporting(progress, context))
+        progress: unsafe reporting(progress, context, in: host))
     }
     unsafe target.pointee = Handles.add(.classifier(made))
   }
@@ -59,7 +62,7 @@ public func swiftclip_classifier_probabilities(
     let (made, vectors, target) = unsafe try scores(
       classifier, embeddings, count, probabilities, "probabilities", capacity)
     guard let base = vectors.baseAddress, let target = unsafe target else { return }
-    unsafe made.probabilities(base, count: count, into: target)
+    try engine { () throws(CLIPError) in unsafe try made.probabilities(base, count: count, into: target) }
   }
 }
 
@@ -72,7 +75,7 @@ public func swiftclip_classifier_cosines(
     let (made, vectors, target) = unsafe try scores(
       classifier, embeddings, count, cosines, "cosines", capacity)
     guard let base = vectors.baseAddress, let target = unsafe target else { return }
-    unsafe made.cosines(base, count: count, into: target)
+    try engine { () throws(CLIPError) in unsafe try made.cosines(base, count: count, into: target) }
   }
 }
 

@@ -3,6 +3,7 @@
 
 import CSwiftCLIP
 import Glibc
+import Kernels
 import SwiftCLIP
 
 @_cdecl("swiftclip_embed_pictures") @implementation
@@ -11,8 +12,10 @@ public func swiftclip_embed_pictures(
   _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int,
   _ deliver: swiftclip_batch_function!, _ context: UnsafeMutableRawPointer!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
+  let host = FloatMode.own
+  return boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .imageEncoder)
+    try engine { () throws(CLIPError) in try clip.limits.check(items: count, "pictures") }
     guard unsafe embeddings != nil || deliver != nil || count == 0 else {
       throw .argument("embeddings and deliver are both NULL. Give a buffer, a function, or both.")
     }
@@ -30,9 +33,9 @@ public func swiftclip_embed_pictures(
         }
       }
       unsafe try clip.embed(count: count, supply, into: target) { (batch) throws(CLIPError) in
-        guard let deliver = unsafe deliver, unsafe hand(batch, of: count, to: deliver, context) else {
-          return
-        }
+        guard let deliver = unsafe deliver else { return }
+        let stops = calling(in: host) { unsafe hand(batch, of: count, to: deliver, context) }
+        guard stops else { return }
         throw cancelled(batch.first + batch.count, count)
       }
     }

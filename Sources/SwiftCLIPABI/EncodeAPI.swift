@@ -2,6 +2,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CSwiftCLIP
+import Kernels
 import SwiftCLIP
 
 @_cdecl("swiftclip_encode_pixels") @implementation
@@ -12,6 +13,7 @@ public func swiftclip_encode_pixels(
   boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .imageEncoder)
     let size = clip.imageSize ?? 0
+    try engine { () throws(CLIPError) in try clip.limits.check(items: count, "pictures") }
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
     let floats = unsafe try input(
       pixels, "pixels", count: elements(count, 3, size, size, of: "pictures"))
@@ -27,12 +29,14 @@ public func swiftclip_encode_pictures(
   _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int,
   _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
+  let host = FloatMode.own
+  return boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .imageEncoder)
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
-    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
+    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count, clip.limits)
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
-      unsafe try clip.encode(pictures: sources, into: scratch, progress: reporting(progress, context))
+      unsafe try clip.encode(
+        pictures: sources, into: scratch, progress: reporting(progress, context, in: host))
     }
   }
 }
@@ -44,6 +48,7 @@ public func swiftclip_encode_tokens(
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .textEncoder)
+    try engine { () throws(CLIPError) in try clip.limits.check(items: count, "texts") }
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
     let ids = unsafe try input(
       tokens, "tokens", count: elements(count, clip.contextLength ?? 0, of: "texts"))
@@ -59,13 +64,15 @@ public func swiftclip_encode_texts(
   _ embeddings: UnsafeMutablePointer<Float>!, _ capacity: Int,
   _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
+  let host = FloatMode.own
+  return boundary { () throws(BoundaryError) in
     let clip = unsafe try Handles.model(model, with: .vocabulary)
     let rules = try textRules(flags)
     let target = unsafe try embeddingsOutput(embeddings, capacity, count, clip)
-    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
+    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count, clip.limits)
     try unsafe encoding(into: target, count, clip) { (scratch) throws(CLIPError) in
-      unsafe try clip.encode(texts: inputs, rules, into: scratch, progress: reporting(progress, context))
+      unsafe try clip.encode(
+        texts: inputs, rules, into: scratch, progress: reporting(progress, context, in: host))
     }
   }
 }
@@ -86,7 +93,9 @@ public func swiftclip_similarity(
     unsafe try finite(right, "b")
     guard let target = unsafe target, let leftBase = left.baseAddress, let rightBase = right.baseAddress
     else { return }
-    unsafe similarity(leftBase, aCount, rightBase, bCount, dim: dim, into: target)
+    try engine { () throws(CLIPError) in
+      unsafe try similarity(leftBase, aCount, rightBase, bCount, dim: dim, into: target)
+    }
   }
 }
 

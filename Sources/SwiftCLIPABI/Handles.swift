@@ -1,6 +1,7 @@
 import CSwiftCLIP
 import Datasets
 import Glibc
+import Kernels
 import SwiftCLIP
 import Tokenizing
 
@@ -11,6 +12,7 @@ enum Resource {
   case tokenizer(Tokenizer)
   case trainer(SharedTrainer)
   case dataset(Dataset)
+  case cancellation(Cancellation)
 }
 
 /// All live handles. A handle is a number that is never given twice, dressed as a pointer: so one that was
@@ -71,6 +73,13 @@ enum Handles {
   static func dataset(_ handle: OpaquePointer?) throws(BoundaryError) -> Dataset {
     guard case .dataset(let dataset) = unsafe find(handle) else { throw unsafe stale(handle, "data set") }
     return dataset
+  }
+
+  static func cancellation(_ handle: OpaquePointer?) throws(BoundaryError) -> Cancellation {
+    guard case .cancellation(let found) = unsafe find(handle) else {
+      throw unsafe stale(handle, "cancellation")
+    }
+    return found
   }
 
   private static func stale(_ handle: OpaquePointer?, _ kind: String) -> BoundaryError {

@@ -154,7 +154,7 @@ public func swiftclip_model_tokenize(
     let rules = try textRules(flags)
     let needed = try elements(count, clip.contextLength ?? 0, of: "texts")
     let target = unsafe try output(tokens, "tokens", capacity: capacity, needed: needed)
-    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count)
+    let inputs = unsafe try SwiftCLIPABI.texts(texts, "texts", count: count, clip.limits)
     guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: needed) { (scratch) throws(CLIPError) in
       unsafe try clip.tokenize(inputs, rules, into: scratch)

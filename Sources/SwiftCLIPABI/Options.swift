@@ -137,9 +137,16 @@ extension swiftclip_model_options: SizedOptions {
     result.exactOrder = unsafe options.exact_order == 1
     result.threads = unsafe Int(options.threads)
     result.precision = unsafe try choice(options.precision, "precision")
-    guard unsafe options.reserved == 0 else {
-      throw .argument("reserved must be 0. Call the init function first.")
+    guard unsafe (0...1).contains(options.read_into_memory) else {
+      throw .argument(
+        "read_into_memory is \(unsafe options.read_into_memory), and must be 0 or 1. Call the init function first."
+      )
     }
+    result.readsIntoMemory = unsafe options.read_into_memory == 1
+    result.limits.modelBytes = unsafe options.max_model_bytes
+    result.limits.items = unsafe options.max_items
+    result.limits.textBytes = unsafe options.max_text_bytes
+    result.limits.labels = unsafe options.max_labels
     if unsafe options.instructions != SWIFTCLIP_INSTRUCTIONS_AUTO {
       guard let set = unsafe InstructionSet(rawValue: Int(options.instructions)) else {
         throw .argument(

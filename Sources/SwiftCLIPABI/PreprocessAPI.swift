@@ -47,7 +47,7 @@ public func swiftclip_model_preprocess(
     let size = clip.preprocessing.imageSize
     let floats = try elements(count, 3, size, size, of: "pictures")
     let target = unsafe try output(pixels, "pixels", capacity: capacity, needed: floats)
-    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count)
+    let sources = unsafe try SwiftCLIPABI.pictures(pictures, count: count, clip.limits)
     guard let target = unsafe target else { return }
     try unsafe throughScratch(target, count: floats) { (scratch) throws(CLIPError) in
       unsafe try clip.preprocess(sources, into: scratch)

@@ -2,6 +2,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 import CSwiftCLIP
+import Kernels
 import SwiftCLIP
 import Tokenizing
 
@@ -56,7 +57,8 @@ public func swiftclip_learn_merges(
   _ path: UnsafePointer<CChar>!, _ progress: swiftclip_progress!, _ context: UnsafeMutableRawPointer!,
   _ learned: UnsafeMutablePointer<Int>!
 ) -> swiftclip_status {
-  boundary { () throws(BoundaryError) in
+  let host = FloatMode.own
+  return boundary { () throws(BoundaryError) in
     let rules = try textRules(flags)
     guard !rules.truncate else {
       throw .argument("flags has SWIFTCLIP_TEXT_TRUNCATE, which has no meaning where merges are learned.")
@@ -65,7 +67,7 @@ public func swiftclip_learn_merges(
     let inputs = unsafe try SwiftCLIPABI.texts(captions, "captions", count: count)
     let size = try engine { () throws(CLIPError) in
       unsafe try learnMerges(
-        inputs, rules, size: vocabularySize, path: name, progress: reporting(progress, context))
+        inputs, rules, size: vocabularySize, path: name, progress: reporting(progress, context, in: host))
     }
     unsafe learned?.pointee = size
   }

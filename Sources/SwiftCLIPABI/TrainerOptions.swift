@@ -92,7 +92,7 @@ extension swiftclip_architecture: SizedOptions {
 
 extension swiftclip_trainer_options: SizedOptions {
   static var name: String { "swiftclip_trainer_options" }
-  static var smallestSize: Int { unsafe MemoryLayout<Self>.size }
+  static var smallestSize: Int { 112 }
   static var defaults: Self {
     let values = Trainer.Options()
     var options = unsafe swiftclip_trainer_options()
@@ -131,6 +131,7 @@ extension swiftclip_trainer_options: SizedOptions {
     (result.warmup, result.steps) = unsafe (Int(options.warmup), Int(options.steps))
     (result.accumulate, result.threads) = unsafe (Int(options.accumulate), Int(options.threads))
     result.seed = unsafe options.seed
+    result.maxBytes = unsafe options.max_bytes
     for unsafe(index, prefix) in unsafe try input(options.freeze, "freeze", count: options.freeze_count)
       .enumerated()
     {

@@ -24,6 +24,7 @@ public func swiftclip_status_name(_ status: swiftclip_status) -> UnsafePointer<C
     case SWIFTCLIP_BUFFER_TOO_SMALL: "BUFFER_TOO_SMALL"
     case SWIFTCLIP_MISSING_PART: "MISSING_PART"
     case SWIFTCLIP_INTERNAL_ERROR: "INTERNAL_ERROR"
+    case SWIFTCLIP_DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED"
     default: "UNKNOWN"
     }
   return unsafe StaticText.make(name)

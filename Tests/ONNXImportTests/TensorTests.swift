@@ -27,13 +27,14 @@ import Testing
 
   /// Shape and digest of every initialiser as our reader has them.
   private func digests(_ path: String) throws -> [String: [String]] {
-    let region = try Region.mapping(path: path)
+    let files = ModelFiles()
+    let region = try files.open(path)
     let model = try region.withSpan { (bytes) throws(ImportError) in
       var reader = RecordReader()
       return try reader.model(bytes)
     }
     let graph = try #require(model.graph)
-    var reader = TensorReader(region: region, folder: Fixtures.folder.path)
+    let reader = TensorReader(region: region, external: (Fixtures.folder.path, files))
     var result: [String: [String]] = [:]
     for record in graph.initializers {
       let (tensor, shape) = try reader.constant(record)

@@ -50,6 +50,20 @@ import Testing
     }
   }
 
+  /// Texts are brought into another order some thousands at a time: a text's place in the call changes nothing.
+  @Test func manyTextsAreThatOfOneEach() throws {
+    let clip = try PocketModel.open(threads: 2)
+    let kinds = try EncodingTests.captions.map(clip.tokens)
+    let alone = try clip.embeddings(tokens: kinds)
+    let many = (0..<4200).map { kinds[$0 % kinds.count] }
+    let embeddings = try clip.embeddings(tokens: many)
+    #expect(embeddings.indices.allSatisfy { embeddings[$0] == alone[$0 % kinds.count] })
+    var broken = many
+    broken[4100][3] = 4096
+    let message = #expect(throws: CLIPError.self) { try clip.embeddings(tokens: broken) }?.message
+    #expect(message?.hasPrefix("Text 4100: Token 4096 at position 3") == true)
+  }
+
   @Test func textsOfOneBatchDoNotMix() throws {
     let clip = try PocketModel.open(threads: 2)
     let tokens = try EncodingTests.captions.map(clip.tokens)

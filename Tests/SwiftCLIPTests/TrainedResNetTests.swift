@@ -49,7 +49,7 @@ import Testing
         &layout, embedDim: embedDim, imageSize: imageSize, blocks: [1, 2, 1, 1], width: width, heads: 2)
       store = try ParameterStore(layout)
       try store.freeze(freeze)
-      pass = TrainingPass(compute, store)
+      pass = TrainingPass(compute, store, MemoryBudget(0))
       var random = SeededRandom(seed: 1)
       tower.initialise(store, &random)
       for (index, parameter) in store.parameters.enumerated() {

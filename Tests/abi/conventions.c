@@ -38,7 +38,7 @@ static void errors_and_version(void) {
   CHECK(strcmp(swiftclip_status_name(SWIFTCLIP_OK), "OK") == 0);
   CHECK(strcmp(swiftclip_status_name(SWIFTCLIP_TEXT_TOO_LONG), "TEXT_TOO_LONG") == 0);
   CHECK(strcmp(swiftclip_status_name(SWIFTCLIP_INTERNAL_ERROR), "INTERNAL_ERROR") == 0);
-  CHECK(strcmp(swiftclip_status_name((swiftclip_status)12), "UNKNOWN") == 0);
+  CHECK(strcmp(swiftclip_status_name((swiftclip_status)13), "UNKNOWN") == 0);
   CHECK(strcmp(swiftclip_status_name((swiftclip_status)1000000), "UNKNOWN") == 0);
 }
 
@@ -771,7 +771,8 @@ static void opening(const char *folder) {
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.exact_order = 2);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = 3);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = -1);
-  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.reserved = 1);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.read_into_memory = 2);
+  WITH(SWIFTCLIP_INVALID_ARGUMENT, options.read_into_memory = -1);
   WITH(SWIFTCLIP_INVALID_ARGUMENT, options.precision = SWIFTCLIP_PRECISION_INT8;
        options.backend = SWIFTCLIP_BACKEND_OPENBLAS);
   WITH(SWIFTCLIP_IO_ERROR, options.vocabulary = "no/such/merges.txt");
@@ -784,14 +785,15 @@ static void opening(const char *folder) {
   /* A struct of version 1.0, whatever follows it in the program's memory. */
   swiftclip_model_options first;
   swiftclip_model_options_init(&first, sizeof first);
-  CHECK(first.precision == SWIFTCLIP_PRECISION_FLOAT32 && first.reserved == 0);
+  CHECK(first.precision == SWIFTCLIP_PRECISION_FLOAT32 && first.read_into_memory == 0);
   first.struct_size = offsetof(swiftclip_model_options, precision);
   CHECK(first.struct_size == 40);
-  first.precision = first.reserved = 77;
+  first.precision = first.read_into_memory = 77;
+  first.max_model_bytes = first.max_items = first.max_text_bytes = first.max_labels = 1;
   CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_open(folder, &first, &opened));
   swiftclip_model_free(opened);
   CHECK_STATUS(SWIFTCLIP_OK, swiftclip_model_options_init(&first, first.struct_size));
-  CHECK(first.precision == 77 && first.reserved == 77);
+  CHECK(first.precision == 77 && first.read_into_memory == 77 && first.max_items == 1);
 }
 
 /* A model of each precision says so. */

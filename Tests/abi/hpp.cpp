@@ -342,6 +342,36 @@ void training(const Model &model) {
   for (const std::string &name : {merges, table, checkpoint, exported}) std::remove(name.c_str());
 }
 
+void cancellations(const Model &model) {
+  using swiftclip::Cancellation;
+  using swiftclip::Deadline;
+  static_assert(std::is_nothrow_move_constructible_v<Cancellation> && !std::is_copy_constructible_v<Cancellation>, "");
+  static_assert(!std::is_move_constructible_v<Cancellation::Attached> && !std::is_move_constructible_v<Deadline>, "");
+  const auto expected = model.encode_texts("a bee");
+  {
+    const Deadline none(std::chrono::seconds(-1)), far(std::chrono::hours(1));
+    CHECK(model.encode_texts("a bee") == expected);
+    const Deadline passed(std::chrono::duration<double>(0));
+    THROWS(SWIFTCLIP_DEADLINE_EXCEEDED, "deadline", model.encode_texts("a bee"));
+  }
+  CHECK(model.encode_texts("a bee") == expected);
+  Cancellation first;
+  {
+    const Cancellation::Attached attached(first);
+    Cancellation second = std::move(first);
+    first = std::move(second);
+    CHECK(model.encode_texts("a bee") == expected);
+    first.cancel();
+    THROWS(SWIFTCLIP_CANCELLED, "cancellation", model.encode_texts("a bee"));
+    first = Cancellation();  // attached all the same
+    THROWS(SWIFTCLIP_CANCELLED, "cancellation", model.encode_texts("a bee"));
+  }
+  CHECK(model.encode_texts("a bee") == expected);
+  const Cancellation empty = std::move(first);
+  THROWS(SWIFTCLIP_INVALID_ARGUMENT, "cancellation", first.cancel());
+  THROWS(SWIFTCLIP_INVALID_ARGUMENT, "cancellation", Cancellation::Attached attached(first));
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -359,6 +389,7 @@ int main(int argc, char **argv) {
     classifiers(model);
     handles();
     exceptions(model);
+    cancellations(model);
     training(model);
   } catch (const std::exception &error) {
     std::printf("%s\n", error.what());

@@ -146,7 +146,7 @@ CHANGES = [
     ("a member is widened", "  int32_t backend;", "  int64_t backend;", False),
     ("a struct that may not grow does", "  size_t length;\n} swiftclip_text", "  size_t length;\n  size_t more;\n} swiftclip_text", False),
     ("a function is gone", "SWIFTCLIP_API size_t swiftclip_model_threads(const swiftclip_model *model);", "", False),
-    ("a status is added", "SWIFTCLIP_INTERNAL_ERROR = 11 ", "SWIFTCLIP_INTERNAL_ERROR = 11, SWIFTCLIP_ADDED = 99 ", True),
+    ("a status is added", "SWIFTCLIP_DEADLINE_EXCEEDED = 12 ", "SWIFTCLIP_DEADLINE_EXCEEDED = 12, SWIFTCLIP_ADDED = 99 ", True),
     ("options grow at their end", "} swiftclip_model_options;", "  int64_t added;\n} swiftclip_model_options;", True),
     ("a function is added", "SWIFTCLIP_API uint32_t swiftclip_version", "SWIFTCLIP_API int swiftclip_added(void);\nSWIFTCLIP_API uint32_t swiftclip_version", True),
     ("an argument is named otherwise", "swiftclip_status status);", "swiftclip_status which);", True),

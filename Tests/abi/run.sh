@@ -37,7 +37,7 @@ compile() { # output, command...
   sh "$here/headers.sh" "$root"
   sh "$here/symbols.sh" "$build/libswiftclip.so" "$root/include/swiftclip.h" "$root/include/swiftclip.map"
   "$python" "$here/promise.py" "$root" "$build/libswiftclip.so"
-  for test in conventions threads fork; do
+  for test in conventions threads fork limits; do
     if compile $test $cc -std=gnu11 -O1 -g $warnings "$here/$test.c" $link; then
       "$work/$test" "$model" "$pictures"
       status=$?
@@ -73,7 +73,7 @@ compile() { # output, command...
 
 awk '/^[a-z_]+: [0-9]+ passed, [0-9]+ failed/ { passed += $2; failed += $4; seen[$1] }
   END {
-    split("headers: symbols: conventions: threads: fork: plusplus: promise: first_program: hpp: cplusplus: installed: examples: extension: quickstart: classify_dlopen: processors:", all, " ")
+    split("headers: symbols: conventions: threads: fork: limits: plusplus: promise: first_program: hpp: cplusplus: installed: examples: extension: quickstart: classify_dlopen: processors:", all, " ")
     for (i in all) if (!(all[i] in seen)) { print "run.sh: no result of " all[i]; failed++ }
     printf "%d passed, %d failed\n", passed, failed
     exit failed > 0

@@ -16,6 +16,9 @@ import Kernels
   /// Floats in all blocks.
   private(set) var capacity = 0
   private static let blockFloats = 1 << 22
+  private let budget: MemoryBudget
+
+  init(_ budget: MemoryBudget) { self.budget = budget }
 
   var mark: Mark { Mark(block: block, used: used) }
 
@@ -43,7 +46,8 @@ import Kernels
       (block, used) = (block + 1, 0)
     }
     let size = max(count, Self.blockFloats)
-    blocks.append(try AlignedStorage(count: size))
+    let room = try budget.taking(floats: size) { () throws(CLIPError) in try AlignedStorage(count: size) }
+    blocks.append(room)
     sizes.append(size)
     capacity += size
     (block, used) = (blocks.count - 1, count)

@@ -272,7 +272,8 @@ private struct ReadFile: ~Copyable {
     guard let base = bytes.baseAddress else { return }
     var done = 0
     while done < bytes.count {
-      let count = unsafe Glibc.read(descriptor, base + done, min(bytes.count - done, 1 << 30))
+      try checkStop()
+      let count = unsafe Glibc.read(descriptor, base + done, min(bytes.count - done, 1 << 24))
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw HeaderReader.damaged(path) }
       done += count

@@ -19,8 +19,10 @@ struct PackedParameter {
       }
       return packed
     }
-    let made = try converting { () throws(KernelError) in
-      unsafe try pass.compute.pack(inputs: inputs, taps: taps, sources: [source], bias: bias)
+    let made = try pass.budget.taking(floats: inputs * source.outputs) { () throws(CLIPError) in
+      try converting { () throws(KernelError) in
+        unsafe try pass.compute.pack(inputs: inputs, taps: taps, sources: [source], bias: bias)
+      }
     }
     (packed, generation) = (made, pass.store.generation)
     return made

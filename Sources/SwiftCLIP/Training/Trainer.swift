@@ -24,6 +24,8 @@ public final class Trainer {
     public var threads = 0
     public var seed: UInt64 = 0
     public var instructions: InstructionSet?
+    /// Most memory that it may take; 0: what the machine has, or the process's control group allows.
+    public var maxBytes: UInt64 = 0
     public init() {}
   }
 
@@ -47,6 +49,8 @@ public final class Trainer {
     towers.image.initialise(store, &random)
     towers.text.initialise(store, &random)
     store.fill(towers.logScale, logf(1 / 0.07))
+    // Parameters are passed over from the moment on from which this thread is to stop.
+    try checkStop()
   }
 
   /// - Parameter vocabularyPath: of the vocabulary file that is exported with the model.
@@ -72,6 +76,9 @@ public final class Trainer {
     try options.check()
     var layout = ParameterLayout()
     towers = TrainedTowers(architecture, &layout)
+    let budget = MemoryBudget(options.maxBytes)
+    // Values, gradients and both moments of each parameter; running statistics.
+    try budget.take(floats: 4 * layout.count + layout.bufferCount)
     store = try ParameterStore(layout)
     try store.freeze(options.freeze)
     optimiser = try Optimiser(store)
@@ -81,7 +88,7 @@ public final class Trainer {
         instructions: options.instructions, backend: .own, exactOrder: false, precision: .float32,
         keepsHalves: false)
     }
-    pass = TrainingPass(compute, store)
+    pass = TrainingPass(compute, store, budget)
     schedule = Schedule(peak: options.learningRate, warmup: options.warmup, steps: options.steps)
     (self.architecture, self.options) = (architecture, options)
   }
@@ -94,9 +101,22 @@ public final class Trainer {
 
   /// One update by a batch; returns the loss before it. Nothing changes when it fails.
   public func step(_ batch: TrainingBatch) throws(CLIPError) -> Double {
-    let loss = try gradients(batch)
-    try update()
-    return loss
+    try keepingStatistics { () throws(CLIPError) in
+      let loss = try gradients(batch)
+      try update()
+      return loss
+    }
+  }
+
+  /// Running statistics, which the way forward counts, are as they were when `body` fails.
+  private func keepingStatistics<R>(_ body: () throws(CLIPError) -> R) throws(CLIPError) -> R {
+    let before = unsafe Array(UnsafeBufferPointer(start: store.bufferValues, count: store.bufferCount))
+    do throws(CLIPError) {
+      return try body()
+    } catch {
+      for (index, value) in before.enumerated() { unsafe store.bufferValues[index] = value }
+      throw error
+    }
   }
 
   /// The loss of a batch, and the gradient of it in the flat buffer.
@@ -121,9 +141,11 @@ public final class Trainer {
   ) throws(CLIPError) {
     try begin()
     let encoding = BatchEncoding(batch, towers, pieces: options.accumulate)
-    try unsafe encoding.forward(
-      into: images.map { unsafe embeddings($0, batch.count) },
-      texts.map { unsafe embeddings($0, batch.count) }, pass)
+    try keepingStatistics { () throws(CLIPError) in
+      try unsafe encoding.forward(
+        into: images.map { unsafe embeddings($0, batch.count) },
+        texts.map { unsafe embeddings($0, batch.count) }, pass)
+    }
     self.encoding = encoding
   }
 

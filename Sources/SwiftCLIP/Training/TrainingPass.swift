@@ -4,18 +4,21 @@ import Kernels
 final class TrainingPass {
   let compute: Compute
   let store: ParameterStore
+  let budget: MemoryBudget
   /// Activations that the backward pass reads.
-  let tape = Arena()
+  let tape: Arena
   /// What only one layer's forward or backward needs.
-  let scratch = Arena()
+  let scratch: Arena
   /// Whether BatchNorm takes its statistics from the batch.
   var isTraining = true
   /// False while a piece is computed a second time: its statistics were counted the first time.
   var countsStatistics = true
 
-  init(_ compute: Compute, _ store: ParameterStore) {
+  init(_ compute: Compute, _ store: ParameterStore, _ budget: MemoryBudget) {
     self.compute = compute
     self.store = store
+    self.budget = budget
+    (tape, scratch) = (Arena(budget), Arena(budget))
   }
 
   /// Runs `body` with scratch matrices that end with it.

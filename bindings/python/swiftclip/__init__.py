@@ -18,6 +18,7 @@ from ._errors import (
     ArgumentTypeError,
     BufferTooSmallError,
     CancelledError,
+    DeadlineExceededError,
     FileError,
     InternalError,
     InvalidArgumentError,
@@ -32,12 +33,13 @@ from ._errors import (
     UnsupportedError,
 )
 from ._library import version
+from .cancellation import Cancellation, deadline
 from .classifier import Classifier, similarity
 from .dataset import Dataset
 from .inspection import Inspection, Tower, inspect
 from .loading import load, load_bytes
 from .model import Embedded, Model
-from .options import Preprocess
+from .options import Limits, Preprocess
 from .pictures import preprocess
 from .tokenizer import Tokenizer, learn_merges
 from .trainer import Trainer
@@ -49,9 +51,11 @@ __all__ = [
     "Agreement",
     "ArgumentTypeError",
     "BufferTooSmallError",
+    "Cancellation",
     "CancelledError",
     "Classifier",
     "Dataset",
+    "DeadlineExceededError",
     "Embedded",
     "FileError",
     "Inspection",
@@ -60,6 +64,7 @@ __all__ = [
     "InvalidDataError",
     "LibraryError",
     "LimitExceededError",
+    "Limits",
     "MissingPartError",
     "Model",
     "OutOfMemoryError",
@@ -72,6 +77,7 @@ __all__ = [
     "Trainer",
     "UnsupportedError",
     "Verification",
+    "deadline",
     "inspect",
     "learn_merges",
     "load",

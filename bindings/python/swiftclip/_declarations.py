@@ -104,7 +104,11 @@ class ModelOptions(ctypes.Structure):
         ("vocabulary", c_char_p),
         ("preprocess", POINTER(PreprocessOptions)),
         ("precision", c_int32),
-        ("reserved", c_int32),
+        ("read_into_memory", c_int32),
+        ("max_model_bytes", c_uint64),
+        ("max_items", c_uint64),
+        ("max_text_bytes", c_uint64),
+        ("max_labels", c_uint64),
     ]
 
 
@@ -148,6 +152,7 @@ class TrainerOptions(ctypes.Structure):
         ("seed", c_uint64),
         ("freeze", POINTER(c_char_p)),
         ("freeze_count", c_size_t),
+        ("max_bytes", c_uint64),
     ]
 
 
@@ -215,6 +220,12 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "swiftclip_version": (c_uint32, ()),
     "swiftclip_status_name": (c_char_p, (_STATUS,)),
     "swiftclip_last_error": (c_char_p, ()),
+    "swiftclip_cancellation_create": (_STATUS, (_OUT_HANDLE,)),
+    "swiftclip_cancellation_free": (None, (_HANDLE,)),
+    "swiftclip_cancellation_cancel": (_STATUS, (_HANDLE,)),
+    "swiftclip_cancellation_set_deadline": (_STATUS, (_HANDLE, c_int64)),
+    "swiftclip_cancellation_attach": (_STATUS, (_HANDLE,)),
+    "swiftclip_cancellation_detach": (None, (_HANDLE,)),
     "swiftclip_preprocess_options_init": (_STATUS, (POINTER(PreprocessOptions), c_size_t)),
     "swiftclip_preprocess": (_STATUS, (POINTER(PreprocessOptions), _PICTURES, c_size_t, _NUMBERS, c_size_t)),
     "swiftclip_model_options_init": (_STATUS, (POINTER(ModelOptions), c_size_t)),

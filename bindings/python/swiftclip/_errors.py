@@ -21,6 +21,7 @@ class Status(enum.IntEnum):
     BUFFER_TOO_SMALL = 9
     MISSING_PART = 10
     INTERNAL_ERROR = 11
+    DEADLINE_EXCEEDED = 12
 
 
 class SwiftCLIPError(Exception):
@@ -69,7 +70,8 @@ class TextTooLongError(SwiftCLIPError, ValueError):
 
 
 class LimitExceededError(SwiftCLIPError, ValueError):
-    """A picture is larger than `Preprocess.max_pixels` or `Preprocess.max_bytes` allows."""
+    """Something is larger than a limit allows: `Preprocess.max_pixels` and `max_bytes`, `Limits`, or a trainer's
+    `max_bytes`."""
 
 
 class OutOfMemoryError(SwiftCLIPError, MemoryError):
@@ -77,7 +79,14 @@ class OutOfMemoryError(SwiftCLIPError, MemoryError):
 
 
 class CancelledError(SwiftCLIPError):
-    """The work was stopped from its progress callback."""
+    """The work was stopped, by a `Cancellation`."""
+
+
+class DeadlineExceededError(SwiftCLIPError, TimeoutError):
+    """The work did not end before its `deadline`. Since 1.1."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class BufferTooSmallError(SwiftCLIPError, ValueError):
@@ -108,6 +117,7 @@ _CLASSES: Dict[int, Type[SwiftCLIPError]] = {
     Status.BUFFER_TOO_SMALL: BufferTooSmallError,
     Status.MISSING_PART: MissingPartError,
     Status.INTERNAL_ERROR: InternalError,
+    Status.DEADLINE_EXCEEDED: DeadlineExceededError,
 }
 
 

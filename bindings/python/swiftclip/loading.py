@@ -13,7 +13,7 @@ from ._errors import bad_argument, bad_type
 from ._library import address, check, library
 from ._places import default_model
 from .model import Model
-from .options import Preprocess, chosen, whole
+from .options import Limits, Preprocess, chosen, whole
 
 Path = Union[str, "os.PathLike[str]"]
 Buffer = Union[bytes, bytearray, memoryview]
@@ -30,6 +30,8 @@ def load(
     backend: str = "own",
     exact_order: bool = False,
     preprocess: Optional[Preprocess] = None,
+    limits: Optional[Limits] = None,
+    read_into_memory: bool = False,
 ) -> Model:
     """Opens a model. Since 1.0.
 
@@ -49,12 +51,16 @@ def load(
     exact_order   True: every sum is added in ascending order, which makes a ResNet's convolutions slower and
                   halves their error, which is far below 1e-5 either way. Since 1.1
     preprocess    how pictures become pixels; None: the official way
+    limits        how much the model may be asked for; None: anything. Since 1.1
+    read_into_memory
+                  True: files are read into memory instead of mapped, for files that others may change or cut while
+                  they are opened: cutting a mapped file ends the process. Since 1.1
 
     Files are not needed once this returns. May be called from any thread.
 
     Raises SwiftCLIPError: FileError, InvalidDataError (a damaged file), UnsupportedError (a graph that is
     not understood, with the first operator that did not fit; an instruction set that the processor
-    lacks), InvalidArgumentError, OutOfMemoryError, LibraryError.
+    lacks), LimitExceededError, InvalidArgumentError, OutOfMemoryError, LibraryError.
     """
     opened: Optional[Path] = default_model() if path is None and textual is None else path
     arguments = dict(
@@ -67,8 +73,12 @@ def load(
         backend=backend,
         exact_order=exact_order,
         preprocess=preprocess,
+        limits=limits,
+        read_into_memory=read_into_memory,
     )
-    options, kept = _options(vocabulary, threads, precision, instructions, backend, exact_order, preprocess)
+    options, kept = _options(
+        vocabulary, threads, precision, instructions, backend, exact_order, preprocess, limits, read_into_memory
+    )
     handle = ctypes.c_void_p()
     if textual is None:
         status = library().swiftclip_model_open(_file(opened, "path"), ctypes.byref(options), ctypes.byref(handle))
@@ -92,6 +102,7 @@ def load_bytes(
     backend: str = "own",
     exact_order: bool = False,
     preprocess: Optional[Preprocess] = None,
+    limits: Optional[Limits] = None,
 ) -> Model:
     """Opens a model from memory. Since 1.0.
 
@@ -104,7 +115,9 @@ def load_bytes(
     """
     given = dict(visual=visual, textual=textual, vocabulary=vocabulary)
     parts = [part for name, value in given.items() for part in _buffer(value, name)]
-    options, kept = _options(None, threads, precision, instructions, backend, exact_order, preprocess)
+    options, kept = _options(
+        None, threads, precision, instructions, backend, exact_order, preprocess, limits, False
+    )
     handle = ctypes.c_void_p()
     check(
         library().swiftclip_model_open_memory(
@@ -124,10 +137,14 @@ def _options(
     backend: str,
     exact_order: bool,
     preprocess: Optional[Preprocess],
+    limits: Optional[Limits],
+    read_into_memory: bool,
 ) -> Tuple[ModelOptions, Preprocess]:
     """The struct of the C library, and the `Preprocess` that it holds. ctypes keeps what it points to."""
     if preprocess is not None and not isinstance(preprocess, Preprocess):
         raise bad_type(f"preprocess is of type {type(preprocess).__name__}, and must be a swiftclip.Preprocess.")
+    if limits is not None and not isinstance(limits, Limits):
+        raise bad_type(f"limits is of type {type(limits).__name__}, and must be a swiftclip.Limits.")
     chosen_preprocess = Preprocess() if preprocess is None else preprocess
     options = ModelOptions()
     check(library().swiftclip_model_options_init(ctypes.byref(options), ctypes.sizeof(options)))
@@ -136,6 +153,8 @@ def _options(
     options.instructions = chosen("instructions", instructions, INSTRUCTIONS)
     options.backend = chosen("backend", backend, BACKENDS)
     options.exact_order = bool(exact_order)
+    options.read_into_memory = bool(read_into_memory)
+    (limits or Limits()).to_c(options)
     options.vocabulary = _file(vocabulary, "vocabulary")
     options.preprocess = ctypes.pointer(chosen_preprocess.to_c())
     return options, chosen_preprocess

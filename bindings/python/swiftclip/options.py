@@ -6,7 +6,15 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Tuple
 
-from ._declarations import ALPHAS, CONVERTS, INTERPOLATIONS, JPEG_DECODINGS, ORIENTATIONS, PreprocessOptions
+from ._declarations import (
+    ALPHAS,
+    CONVERTS,
+    INTERPOLATIONS,
+    JPEG_DECODINGS,
+    ORIENTATIONS,
+    ModelOptions,
+    PreprocessOptions,
+)
 from ._errors import bad_argument, bad_type
 from ._library import check, library
 
@@ -90,3 +98,28 @@ class Preprocess:
         options.max_pixels = whole("max_pixels", self.max_pixels, 1, 2**40)
         options.max_bytes = whole("max_bytes", self.max_bytes, 1, 2**40)
         return options
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a model may be asked for: what a server allows to those who ask it. Since 1.1.
+
+    More is a LimitExceededError, raised before memory is taken for it. None: any. Pictures have `Preprocess.max_pixels`
+    and `Preprocess.max_bytes`, threads `load(threads=...)`, time `deadline`.
+    """
+
+    max_model_bytes: Optional[int] = None
+    """Of all ONNX files of the model together, external data included."""
+    max_items: Optional[int] = None
+    """Pictures or texts in one call of the C library; prompts (labels times templates) of a classifier. Methods of
+    `Model` pass preprocessed pixels and tokens on 256 at a time."""
+    max_text_bytes: Optional[int] = None
+    """Of a text, label or template in UTF-8; above 16,777,216 it is a TextTooLongError in any case."""
+    max_labels: Optional[int] = None
+    """Of a classifier."""
+
+    def to_c(self, options: ModelOptions) -> None:
+        """Sets the members of the C library's struct. Raises InvalidArgumentError for values outside their range."""
+        for name in ("max_model_bytes", "max_items", "max_text_bytes", "max_labels"):
+            value = getattr(self, name)
+            setattr(options, name, 0 if value is None else whole(name, value, 1, 2**63 - 1))

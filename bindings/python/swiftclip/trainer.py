@@ -38,6 +38,8 @@ class Trainer:
     threads        0: all cores allowed to the process
     seed           of the initial values
     vocabulary     merges.txt or bpe_simple_vocab_16e6.txt[.gz]: lets `step` take str, and goes with the export
+    max_bytes      most memory that it may take, else LimitExceededError; None: what the machine has, or the process's
+                   control group allows, else OutOfMemoryError
 
     Deterministic: the same seed and batches give the same bits on any number of threads. Not for several threads
     at once: a call during another is an InvalidArgumentError. Freed by `close`, at the end of a `with` block, or
@@ -63,10 +65,11 @@ class Trainer:
         seed: int = 0,
         *,
         vocabulary: Optional[Path] = None,
+        max_bytes: Optional[int] = None,
     ) -> None:
         options = trainer_options(
             learning_rate, weight_decay, betas, eps, warmup, steps, clip_norm, accumulate, precision, freeze, threads,
-            seed,
+            seed, max_bytes,
         )
         handle = ctypes.c_void_p()
         if isinstance(model_or_config, Mapping):

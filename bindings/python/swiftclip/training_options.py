@@ -80,6 +80,7 @@ def trainer_options(
     freeze: Union[str, Sequence[str]],
     threads: int,
     seed: int,
+    max_bytes: Optional[int],
 ) -> TrainerOptions:
     """The struct of the C library. Raises InvalidArgumentError for values that it cannot hold."""
     options = TrainerOptions()
@@ -99,6 +100,7 @@ def trainer_options(
     options.precision = chosen("precision", precision, TRAINING_PRECISIONS)
     options.threads = whole("threads", threads, 0, 1024)
     options.seed = whole("seed", seed, 0, 2**64 - 1)
+    options.max_bytes = 0 if max_bytes is None else whole("max_bytes", max_bytes, 1, 2**64 - 1)
     names = [freeze] if isinstance(freeze, str) else list(freeze)
     if names:
         options.freeze = (ctypes.c_char_p * len(names))(*[os.fsencode(name) for name in names])

@@ -49,3 +49,18 @@ def reading(path: str) -> str:
     except swiftclip.SwiftCLIPError as error:
         print(error.status)
     return f"{kind} {agreement} {size} {swiftclip.version()}"
+
+
+def stopping(model: swiftclip.Model) -> swiftclip.Cancellation:
+    stop = swiftclip.Cancellation()
+    stop.set_deadline(2)
+    try:
+        with stop as same, swiftclip.deadline(0.5):
+            same.cancel()
+            model.encode_text("a bee")
+    except (swiftclip.CancelledError, swiftclip.DeadlineExceededError) as error:
+        print(error.status)
+    stop.set_deadline("soon")  # type: ignore[arg-type]
+    limits = swiftclip.Limits(max_items=64, max_text_bytes=1000)
+    swiftclip.load(limits=limits, read_into_memory=True).close()
+    return stop
