@@ -865,7 +865,12 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_evaluate(
  * BatchNorm of a ResNet sees the pairs of its process.
  *
  * swiftclip_trainer_encode: embeddings, not normalised, out, (count, embed_dim) each; `capacity`
- * floats at each. `pixels` and `tokens` are read again by the way back and must stay until then. */
+ * floats at each. `pixels` and `tokens` are read again by the way back and must stay until then.
+ *
+ * One of `pixels` and `tokens` may be NULL: then that tower has no work, and its output is not written and
+ * may be NULL. The way back then needs the whole tower to be frozen, and takes embeddings of it that an
+ * earlier call gave: those of a frozen tower never change, so that each picture, or text, is encoded
+ * once for the whole of training. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_encode(
     swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count,
     float *images, float *texts, size_t capacity);

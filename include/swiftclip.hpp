@@ -691,13 +691,16 @@ class Trainer : public detail::Handle<swiftclip_trainer, swiftclip_trainer_free>
     return loss;
   }
 
-  /* A step in its parts, for batches that are spread over processes. */
+  /* A step in its parts, for batches that are spread over processes. The views of one tower may be empty. */
   void encode(View<const float> pixels, View<const std::int32_t> tokens, View<float> images, View<float> texts) {
-    if (images.size() != texts.size())
+    const bool only_texts = pixels.size() == 0, only_images = tokens.size() == 0 && !only_texts;
+    if (!only_texts && !only_images && images.size() != texts.size())
       throw Error(SWIFTCLIP_INVALID_ARGUMENT, "images and texts differ in length. Give room for as many rows.");
-    const std::size_t count = pairs(pixels, tokens);
-    check(swiftclip_trainer_encode(get(), pixels.data(), tokens.data(), count, images.data(), texts.data(),
-                                   images.size()));
+    const std::size_t count = only_texts    ? detail::rows(tokens.size(), context_length(), "tokens")
+                              : only_images ? detail::rows(pixels.size(), 3 * image_size() * image_size(), "pixels")
+                                            : pairs(pixels, tokens);
+    check(swiftclip_trainer_encode(get(), only_texts ? nullptr : pixels.data(), only_images ? nullptr : tokens.data(),
+                                   count, images.data(), texts.data(), (only_texts ? texts : images).size()));
   }
   double backward(View<const float> images, View<const float> texts, std::size_t first = 0) {
     double loss = 0;

@@ -149,11 +149,11 @@ public func swiftclip_trainer_encode(
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
     let shared = unsafe try Handles.trainer(trainer)
-    let batch = unsafe try shared.batch(pixels, tokens, count)
+    let batch = unsafe try shared.batch(pixels, tokens, count, isPart: true)
     let needed = try elements(count, shared.architecture.embedDim, of: "embeddings")
-    let imageTarget = unsafe try output(images, "images", capacity: capacity, needed: needed)
-    let textTarget = unsafe try output(texts, "texts", capacity: capacity, needed: needed)
-    guard let imageTarget = unsafe imageTarget, let textTarget = unsafe textTarget else { return }
+    let imageTarget = unsafe try output(
+      images, "images", capacity: capacity, needed: pixels == nil ? 0 : needed)
+    let textTarget = unsafe try output(texts, "texts", capacity: capacity, needed: tokens == nil ? 0 : needed)
     try shared.running { (trainer) throws(CLIPError) in
       unsafe try trainer.encode(batch, images: imageTarget, texts: textTarget)
     }

@@ -32,18 +32,19 @@ import Synchronization
     return try engine { () throws(CLIPError) in try body(trainer) }
   }
 
+  /// - Parameter isPart: whether one of both sides may be NULL.
   func batch(
-    _ pixels: UnsafePointer<Float>?, _ tokens: UnsafePointer<Int32>?, _ count: Int
+    _ pixels: UnsafePointer<Float>?, _ tokens: UnsafePointer<Int32>?, _ count: Int, isPart: Bool = false
   ) throws(BoundaryError) -> TrainingBatch {
     let size = architecture.imageSize
-    let values = unsafe try input(pixels, "pixels", count: elements(count, 3, size, size, of: "pictures"))
-    let ids = unsafe try input(
-      tokens, "tokens", count: elements(count, architecture.contextLength, of: "texts"))
-    guard let pixelBase = values.baseAddress, let tokenBase = ids.baseAddress else {
-      throw .argument("The batch is empty. Give at least one pair.")
-    }
+    let pictures = try elements(count, 3, size, size, of: "pictures")
+    let texts = try elements(count, architecture.contextLength, of: "texts")
+    let isSingle = unsafe isPart && (pixels == nil) != (tokens == nil)
+    let values = unsafe try input(pixels, "pixels", count: isSingle && pixels == nil ? 0 : pictures)
+    let ids = unsafe try input(tokens, "tokens", count: isSingle && tokens == nil ? 0 : texts)
     return try engine { () throws(CLIPError) in
-      unsafe try TrainingBatch(pixels: pixelBase, tokens: tokenBase, count: count, architecture)
+      unsafe try TrainingBatch(
+        pixels: values.baseAddress, tokens: ids.baseAddress, count: count, architecture)
     }
   }
 }

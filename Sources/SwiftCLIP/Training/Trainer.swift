@@ -31,6 +31,7 @@ public final class Trainer {
   public let options: Options
   public internal(set) var stepsDone = 0
   let towers: TrainedTowers
+  private let learning: TrainedTowers.Learning
   let store: ParameterStore
   let optimiser: Optimiser
   let pass: TrainingPass
@@ -74,6 +75,7 @@ public final class Trainer {
     towers = TrainedTowers(architecture, &layout)
     store = try ParameterStore(layout)
     try store.freeze(options.freeze)
+    learning = towers.learning(store)
     optimiser = try Optimiser(store)
     let compute = try converting { () throws(KernelError) in
       try Compute(
@@ -106,20 +108,25 @@ public final class Trainer {
       pass.tape.matrix(batch.count, architecture.embedDim),
       pass.tape.matrix(batch.count, architecture.embedDim)
     )
-    let encoding = BatchEncoding(batch, towers, pieces: options.accumulate)
+    let encoding = BatchEncoding(batch, towers, learning, pieces: options.accumulate)
     try encoding.forward(into: images, texts, pass)
     self.encoding = encoding
     return try backward(images, texts, first: 0)
   }
 
   /// The first half of a step: embeddings of a batch, not normalised, which may be a part of one that other processes
-  /// have the rest of. The batch's memory must stay until the second half is done.
+  /// have the rest of. The batch's memory must stay until the second half is done. What a side of it that is missing
+  /// would give is not written.
   public func encode(
-    _ batch: TrainingBatch, images: UnsafeMutablePointer<Float>, texts: UnsafeMutablePointer<Float>
+    _ batch: TrainingBatch, images: UnsafeMutablePointer<Float>?, texts: UnsafeMutablePointer<Float>?
   ) throws(CLIPError) {
     try begin()
-    let encoding = BatchEncoding(batch, towers, pieces: options.accumulate)
-    try unsafe encoding.forward(into: embeddings(images, batch.count), embeddings(texts, batch.count), pass)
+    let encoding = BatchEncoding(batch, towers, learning, pieces: options.accumulate)
+    // Where a side is missing, so may its target be.
+    let unused = try pass.tape.matrix(batch.count, architecture.embedDim)
+    try unsafe encoding.forward(
+      into: images.map { unsafe embeddings($0, batch.count) } ?? unused,
+      texts.map { unsafe embeddings($0, batch.count) } ?? unused, pass)
     self.encoding = encoding
   }
 
@@ -151,6 +158,12 @@ public final class Trainer {
       throw CLIPError(
         .invalidArgument,
         "There is no batch whose way back could be taken. Encode one before each backward pass.")
+    }
+    if let missing = encoding.missing {
+      throw CLIPError(
+        .invalidArgument,
+        "The batch was encoded without \(missing), and their tower learns. Encode them too, or freeze the whole tower."
+      )
     }
     let (end, overflow) = first.addingReportingOverflow(encoding.count)
     guard first >= 0, !overflow, end <= images.rows else {
@@ -188,7 +201,8 @@ public final class Trainer {
     let d = architecture.embedDim
     let (images, texts) = try (pass.tape.matrix(batch.count, d), pass.tape.matrix(batch.count, d))
     let (dImages, dTexts) = try (pass.tape.matrix(batch.count, d), pass.tape.matrix(batch.count, d))
-    try BatchEncoding(batch, towers, pieces: max(2, options.accumulate)).forward(into: images, texts, pass)
+    try BatchEncoding(batch, towers, learning, pieces: max(2, options.accumulate)).forward(
+      into: images, texts, pass)
     return try ContrastiveLoss(
       images: images, texts: texts, logScale: unsafe store.value(towers.logScale)[0], dImages: dImages,
       dTexts: dTexts, pass

@@ -87,14 +87,21 @@ class Trainer:
         self._tokenizer = None if vocabulary is None else Tokenizer(vocabulary, self.context_length)
 
     @classmethod
-    def resume(cls, path: Path, *, vocabulary: Optional[Path] = None) -> "Trainer":
+    def resume(
+        cls, path: Path, *, vocabulary: Optional[Path] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> "Trainer":
         """Opens a checkpoint, to go on with the bits that training would have had without the stop.
+
+        options  keyword arguments of `Trainer`, from learning_rate to seed, that replace those of the checkpoint: all of
+                 them, so that those not named have their defaults. With other `threads` the bits stay the same; with
+                 other `steps` or `warmup` the rate goes on as if it had been so from the first step
 
         Raises FileError, InvalidDataError (damaged).
         """
         trainer = cls.__new__(cls)
         handle = ctypes.c_void_p()
-        check(library().swiftclip_trainer_resume(os.fsencode(os.fspath(path)), None, ctypes.byref(handle)))
+        given = None if options is None else ctypes.byref(trainer_options(**{**trainer_defaults(cls), **options}))
+        check(library().swiftclip_trainer_resume(os.fsencode(os.fspath(path)), given, ctypes.byref(handle)))
         trainer._own(handle, vocabulary)
         return trainer
 
@@ -134,9 +141,16 @@ class Trainer:
         images  float32 (N, 3, S, S), preprocessed
         texts   a list of N str (then the trainer needs a vocabulary; too long is cut), or int32 (N, context_length)
 
+        Of a tower that is frozen as a whole, either may be float32 (N, D): what `encode_images` or `encode_texts` gave,
+        once for all steps. The tower then has no work, and the step has the same bits.
+
         Returns the loss before the update. Raises InvalidArgumentError; InvalidDataError if the loss or the gradient
         is not finite: then nothing was updated.
         """
+        if _known(images) is not None or _known(texts) is not None:
+            value = self.backward(*self.encode(images, texts))
+            self.update()
+            return value
         pixels, tokens = self._batch(images, texts)
         loss = ctypes.c_double()
         check(
@@ -159,21 +173,42 @@ class Trainer:
 
     def encode(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         """The first half of a step that is spread over processes: embeddings float32 (N, D) of pictures and of texts,
-        not normalised, to be gathered from all. `backward` takes the second half."""
-        pixels, tokens = self._batch(images, texts)
-        results = [np.empty((len(pixels), self.embed_dim), np.float32) for _ in range(2)]
+        not normalised, to be gathered from all. `backward` takes the second half. What is known, as in `step`, comes
+        back as it is."""
+        known = (_known(images), _known(texts))
+        if known[0] is not None and known[1] is not None:
+            raise bad_argument("Both images and texts are embeddings already: there is nothing to encode.")
+        pixels = None if known[0] is not None else self._pixels(images)
+        tokens = None if known[1] is not None else self._tokens(texts)
+        counts = {len(side) for side in (pixels, tokens, *known) if side is not None}
+        if len(counts) != 1 or any(side is not None and side.shape[1] != self.embed_dim for side in known):
+            raise bad_argument(f"images and texts must have as many rows, and embeddings {self.embed_dim} columns.")
+        encoded = self._encode(pixels, tokens)
+        return known[0] if known[0] is not None else encoded[0], known[1] if known[1] is not None else encoded[1]
+
+    def encode_images(self, images: Any) -> np.ndarray:
+        """Embeddings float32 (N, D) of pictures by a frozen image tower, not normalised, for `step` to take in their
+        place. A tower that learns gives what `encode` gives."""
+        return self._encode(self._pixels(images), None)[0]
+
+    def encode_texts(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
+        """Embeddings float32 (N, D) of texts by a frozen text tower, likewise."""
+        return self._encode(None, self._tokens(texts))[1]
+
+    def _encode(self, pixels: Optional[np.ndarray], tokens: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        sides = (pixels, tokens)
+        count = max(len(side) for side in sides if side is not None)
+        results = [np.empty((count if side is not None else 0, self.embed_dim), np.float32) for side in sides]
         check(
             library().swiftclip_trainer_encode(
                 self._handle.value,
-                address(pixels),
-                address(tokens),
-                len(pixels),
-                address(results[0]),
-                address(results[1]),
-                results[0].size,
+                *(None if side is None else address(side) for side in sides),
+                count,
+                *(None if side is None else address(result) for side, result in zip(sides, results)),
+                count * self.embed_dim,
             )
         )
-        self._encoded = (pixels, tokens)  # read again on the way back
+        self._encoded = sides  # read again on the way back
         return results[0], results[1]
 
     def backward(self, images: np.ndarray, texts: np.ndarray, first: int = 0) -> float:
@@ -242,21 +277,28 @@ class Trainer:
         check(library().swiftclip_trainer_export(self._handle.value, os.fsencode(os.fspath(directory)), stored))
 
     def _batch(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
+        pixels, tokens = self._pixels(images), self._tokens(texts)
+        if len(tokens) != len(pixels):
+            raise bad_argument(f"There are {len(pixels)} images and {len(tokens)} texts. Give pairs.")
+        return pixels, tokens
+
+    def _pixels(self, images: Any) -> np.ndarray:
         size = self.image_size
         pixels = np.ascontiguousarray(images, np.float32)
         if pixels.ndim != 4 or pixels.shape[1:] != (3, size, size):
             raise bad_argument(f"images has the shape {pixels.shape}, and must be (N, 3, {size}, {size}).")
+        return pixels
+
+    def _tokens(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
         if isinstance(texts, np.ndarray):
             tokens = np.ascontiguousarray(texts, np.int32)
         elif self._tokenizer is None:
             raise bad_argument("The trainer has no vocabulary, so texts must be tokens. Give it `vocabulary`.")
         else:
             tokens = self._tokenizer.encode(texts, truncate=True)
-        if tokens.shape != (len(pixels), self.context_length):
-            raise bad_argument(
-                f"texts has the shape {tokens.shape}, and must be ({len(pixels)}, {self.context_length})."
-            )
-        return pixels, tokens
+        if tokens.ndim != 2 or tokens.shape[1] != self.context_length:
+            raise bad_argument(f"texts has the shape {tokens.shape}, and must be (N, {self.context_length}).")
+        return tokens
 
     def close(self) -> None:
         """Frees the trainer. Later calls raise InvalidArgumentError; closing again does nothing."""
@@ -267,6 +309,13 @@ class Trainer:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _known(side: Any) -> Optional[np.ndarray]:
+    """Embeddings in the place of pictures or texts; None for these themselves."""
+    if isinstance(side, np.ndarray) and side.ndim == 2 and side.dtype.kind == "f":
+        return np.ascontiguousarray(side, np.float32)
+    return None
 
 
 def _files(model: Union[Path, Model], vocabulary: Optional[Path]) -> Tuple[bytes, Optional[bytes], Optional[bytes]]:
