@@ -16,7 +16,7 @@ from .model import Model
 from .options import chosen
 from .texts import Texts
 from .tokenizer import Tokenizer
-from .training_options import architecture, trainer_options
+from .training_options import architecture, trainer_defaults, trainer_options
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -247,19 +247,26 @@ class Trainer:
     def parameters(self) -> Dict[str, np.ndarray]:
         """Parameters and running statistics by their official names, float32 arrays over the trainer's own memory:
         they may be read and assigned to between calls. Valid while the trainer is open."""
-        return {name: values for name, values, _ in self._tensors()}
+        return {name: values for name, values, _, _ in self._tensors()}
 
     def parameter_gradients(self) -> Dict[str, np.ndarray]:
         """The same for gradients, of what has one."""
-        return {name: gradient for name, _, gradient in self._tensors() if gradient is not None}
+        return {name: gradient for name, _, gradient, _ in self._tensors() if gradient is not None}
 
-    def _tensors(self) -> Iterator[Tuple[str, np.ndarray, Optional[np.ndarray]]]:
+    @property
+    def frozen(self) -> Tuple[bool, bool]:
+        """Whether the image tower, and whether the text tower, is frozen as a whole."""
+        learning = [name for name, _, _, learns in self._tensors() if learns and name != "logit_scale"]
+        of_images = [name.startswith("visual.") for name in learning]
+        return not any(of_images), all(of_images)
+
+    def _tensors(self) -> Iterator[Tuple[str, np.ndarray, Optional[np.ndarray], bool]]:
         for index in range(library().swiftclip_trainer_tensor_count(self._handle.value)):
             tensor = Tensor()
             check(library().swiftclip_trainer_tensor(self._handle.value, index, ctypes.byref(tensor)))
             shape = tuple(tensor.shape[: tensor.rank])
             gradient = np.ctypeslib.as_array(tensor.gradient, shape) if tensor.gradient else None
-            yield tensor.name.decode(), np.ctypeslib.as_array(tensor.values, shape), gradient
+            yield tensor.name.decode(), np.ctypeslib.as_array(tensor.values, shape), gradient, bool(tensor.trained)
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all. Raises FileError."""
