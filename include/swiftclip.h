@@ -866,11 +866,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_evaluate(
  *
  * swiftclip_trainer_encode: embeddings, not normalised, out, (count, embed_dim) each; `capacity`
  * floats at each. `pixels` and `tokens` are read again by the way back and must stay until then.
- *
- * One of `pixels` and `tokens` may be NULL: then that tower has no work, and its output is not written and
- * may be NULL. The way back then needs the whole tower to be frozen, and takes embeddings of it that an
- * earlier call gave: those of a frozen tower never change, so that each picture, or text, is encoded
- * once for the whole of training. */
+ * One of the two may be NULL, and so may the output that belongs to it: nothing is computed then,
+ * and no gradient comes of it. So embeddings of a frozen tower, once computed, serve every step. */
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_encode(
     swiftclip_trainer *trainer, const float *pixels, const int32_t *tokens, size_t count,
     float *images, float *texts, size_t capacity);
@@ -881,6 +878,13 @@ SWIFTCLIP_API swiftclip_status swiftclip_trainer_encode(
 SWIFTCLIP_API swiftclip_status swiftclip_trainer_backward(
     swiftclip_trainer *trainer, const float *images, const float *texts, size_t total, size_t first,
     double *loss);
+
+/* The way back with a loss of the caller's own in place of the contrastive one: from its gradients with
+ * respect to the `count` embeddings of swiftclip_trainer_encode, (count, embed_dim) each. NULL: none of
+ * that tower's parameters. Fills the gradients, but for the temperature's. Errors: INVALID_ARGUMENT
+ * (also without an encoded batch, or with one of another count), OUT_OF_MEMORY. */
+SWIFTCLIP_API swiftclip_status swiftclip_trainer_backpropagate(
+    swiftclip_trainer *trainer, const float *image_gradients, const float *text_gradients, size_t count);
 
 /* Gradients of all parameters, one after the other: `count` floats, owned by the trainer and valid
  * until it is freed, to be read and changed between swiftclip_trainer_backward and _update. */

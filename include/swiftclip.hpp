@@ -691,16 +691,22 @@ class Trainer : public detail::Handle<swiftclip_trainer, swiftclip_trainer_free>
     return loss;
   }
 
-  /* A step in its parts, for batches that are spread over processes. The views of one tower may be empty. */
+  /* A step in its parts, for batches that are spread over processes. */
   void encode(View<const float> pixels, View<const std::int32_t> tokens, View<float> images, View<float> texts) {
-    const bool only_texts = pixels.size() == 0, only_images = tokens.size() == 0 && !only_texts;
-    if (!only_texts && !only_images && images.size() != texts.size())
+    if (images.size() != texts.size())
       throw Error(SWIFTCLIP_INVALID_ARGUMENT, "images and texts differ in length. Give room for as many rows.");
-    const std::size_t count = only_texts    ? detail::rows(tokens.size(), context_length(), "tokens")
-                              : only_images ? detail::rows(pixels.size(), 3 * image_size() * image_size(), "pixels")
-                                            : pairs(pixels, tokens);
-    check(swiftclip_trainer_encode(get(), only_texts ? nullptr : pixels.data(), only_images ? nullptr : tokens.data(),
-                                   count, images.data(), texts.data(), (only_texts ? texts : images).size()));
+    const std::size_t count = pairs(pixels, tokens);
+    check(swiftclip_trainer_encode(get(), pixels.data(), tokens.data(), count, images.data(), texts.data(),
+                                   images.size()));
+  }
+  /* Of one tower alone, where the other's embeddings are known. */
+  void encode_images(View<const float> pixels, View<float> images) {
+    const std::size_t count = detail::rows(pixels.size(), 3 * image_size() * image_size(), "pixels");
+    check(swiftclip_trainer_encode(get(), pixels.data(), nullptr, count, images.data(), nullptr, images.size()));
+  }
+  void encode_texts(View<const std::int32_t> tokens, View<float> texts) {
+    const std::size_t count = detail::rows(tokens.size(), context_length(), "tokens");
+    check(swiftclip_trainer_encode(get(), nullptr, tokens.data(), count, nullptr, texts.data(), texts.size()));
   }
   double backward(View<const float> images, View<const float> texts, std::size_t first = 0) {
     double loss = 0;
@@ -709,6 +715,15 @@ class Trainer : public detail::Handle<swiftclip_trainer, swiftclip_trainer_free>
       throw Error(SWIFTCLIP_INVALID_ARGUMENT, "images and texts differ in length. Give the embeddings of all pairs.");
     check(swiftclip_trainer_backward(get(), images.data(), texts.data(), total, first, &loss));
     return loss;
+  }
+  /* With a loss of the caller's own; an empty view stands for NULL. */
+  void backpropagate(View<const float> image_gradients, View<const float> text_gradients) {
+    const View<const float> &given = image_gradients.empty() ? text_gradients : image_gradients;
+    if (!image_gradients.empty() && !text_gradients.empty() && image_gradients.size() != text_gradients.size())
+      throw Error(SWIFTCLIP_INVALID_ARGUMENT, "The gradients differ in length. Give those of as many pictures as texts.");
+    const std::size_t count = detail::rows(given.size(), embed_dim(), "gradients");
+    check(swiftclip_trainer_backpropagate(get(), image_gradients.empty() ? nullptr : image_gradients.data(),
+                                          text_gradients.empty() ? nullptr : text_gradients.data(), count));
   }
   View<float> gradients() {
     float *data = nullptr;

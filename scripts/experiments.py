@@ -80,6 +80,7 @@ def results(encoder, cifar10, drawn):
     yield "prompts", evaluate.prompting(encoder, [test, *(data for data, _ in drawn)])
     yield "few-shot", evaluate.few_shot(encoder, train, test, photo)
     yield "linear-probe", evaluate.linear_probe(encoder, train, test)
+    yield "learned-prompts", evaluate.learned_prompts(encoder, train, test, photo)
     tasks = [evaluate.Task(train, test, None, photo), evaluate.Task(*digits)]
     yield "zero-shot-vs-probe", evaluate.zero_shot_vs_probe(encoder, tasks)
     yield "robustness", evaluate.robustness(encoder, test.sample(TEST // 2), photo, train=train)
@@ -124,7 +125,7 @@ def main():
             print(f"{name}\n{result}\n", flush=True)
             # A table or, where it is no table, text as it was printed.
             tables[name] = str(result) if str(result).startswith("|") else f"```\n{str(result).strip(chr(10))}\n```"
-            if name in ("few-shot", "linear-probe", "prompts", "robustness", "zero-shot-vs-probe", "retrieval"):
+            if name in ("few-shot", "learned-prompts", "linear-probe", "prompts", "robustness", "zero-shot-vs-probe", "retrieval"):
                 FIGURES.mkdir(exist_ok=True)
                 *_, svg = result.save_plot(FIGURES / name)
                 (FIGURES / f"{name}.png").unlink()

@@ -149,13 +149,39 @@ public func swiftclip_trainer_encode(
 ) -> swiftclip_status {
   boundary { () throws(BoundaryError) in
     let shared = unsafe try Handles.trainer(trainer)
-    let batch = unsafe try shared.batch(pixels, tokens, count, isPart: true)
+    let batch = unsafe try shared.batch(pixels, tokens, count, needsPairs: false)
     let needed = try elements(count, shared.architecture.embedDim, of: "embeddings")
-    let imageTarget = unsafe try output(
-      images, "images", capacity: capacity, needed: pixels == nil ? 0 : needed)
-    let textTarget = unsafe try output(texts, "texts", capacity: capacity, needed: tokens == nil ? 0 : needed)
+    let imageTarget =
+      unsafe pixels == nil
+      ? nil
+      : unsafe try output(
+        images, "images", capacity: capacity, needed: needed)
+    let textTarget =
+      unsafe tokens == nil
+      ? nil
+      : unsafe try output(
+        texts, "texts", capacity: capacity, needed: needed)
     try shared.running { (trainer) throws(CLIPError) in
       unsafe try trainer.encode(batch, images: imageTarget, texts: textTarget)
+    }
+  }
+}
+
+@_cdecl("swiftclip_trainer_backpropagate") @implementation
+public func swiftclip_trainer_backpropagate(
+  _ trainer: OpaquePointer!, _ imageGradients: UnsafePointer<Float>!,
+  _ textGradients: UnsafePointer<Float>!, _ count: Int
+) -> swiftclip_status {
+  boundary { () throws(BoundaryError) in
+    let shared = unsafe try Handles.trainer(trainer)
+    let needed = try elements(count, shared.architecture.embedDim, of: "embeddings")
+    if unsafe imageGradients != nil { _ = unsafe try input(imageGradients, "image_gradients", count: needed) }
+    if unsafe textGradients != nil { _ = unsafe try input(textGradients, "text_gradients", count: needed) }
+    try shared.running { (trainer) throws(CLIPError) in
+      // Only read: the engine's views have no other form.
+      unsafe try trainer.backpropagate(
+        images: UnsafeMutablePointer(mutating: imageGradients),
+        texts: UnsafeMutablePointer(mutating: textGradients), count: count)
     }
   }
 }

@@ -32,19 +32,20 @@ import Synchronization
     return try engine { () throws(CLIPError) in try body(trainer) }
   }
 
-  /// - Parameter isPart: whether one of both sides may be NULL.
+  /// - Parameter needsPairs: one of the two may be NULL where it is false.
   func batch(
-    _ pixels: UnsafePointer<Float>?, _ tokens: UnsafePointer<Int32>?, _ count: Int, isPart: Bool = false
+    _ pixels: UnsafePointer<Float>?, _ tokens: UnsafePointer<Int32>?, _ count: Int, needsPairs: Bool = true
   ) throws(BoundaryError) -> TrainingBatch {
     let size = architecture.imageSize
-    let pictures = try elements(count, 3, size, size, of: "pictures")
-    let texts = try elements(count, architecture.contextLength, of: "texts")
-    let isSingle = unsafe isPart && (pixels == nil) != (tokens == nil)
-    let values = unsafe try input(pixels, "pixels", count: isSingle && pixels == nil ? 0 : pictures)
-    let ids = unsafe try input(tokens, "tokens", count: isSingle && tokens == nil ? 0 : texts)
+    let floats = try elements(count, 3, size, size, of: "pictures")
+    let ids = try elements(count, architecture.contextLength, of: "texts")
+    guard count > 0 else { throw .argument("The batch is empty. Give at least one pair.") }
+    if unsafe needsPairs || pixels != nil || tokens == nil {
+      _ = unsafe try input(pixels, "pixels", count: floats)
+    }
+    if unsafe needsPairs || tokens != nil { _ = unsafe try input(tokens, "tokens", count: ids) }
     return try engine { () throws(CLIPError) in
-      unsafe try TrainingBatch(
-        pixels: values.baseAddress, tokens: ids.baseAddress, count: count, architecture)
+      unsafe try TrainingBatch(pixels: pixels, tokens: tokens, count: count, architecture)
     }
   }
 }

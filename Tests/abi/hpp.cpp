@@ -315,6 +315,15 @@ void training(const Model &model) {
   std::vector<float> images(512), texts(512);
   trainer.encode(pixels, tokens, images, texts);
   CHECK(trainer.backward(images, texts) == evaluated);
+  std::vector<float> alone(512);
+  trainer.encode_images(pixels, alone);
+  trainer.backpropagate(images, {});
+  trainer.encode_texts(tokens, alone);
+  CHECK(alone == texts);
+  THROWS(SWIFTCLIP_INVALID_ARGUMENT, "Pass NULL", trainer.backpropagate(images, {}));
+  trainer.backpropagate({}, texts);
+  trainer.encode(pixels, tokens, images, texts);
+  trainer.backward(images, texts);
   CHECK(trainer.gradients().size() > 1000000 && trainer.tensor(0).gradient == trainer.gradients().data());
   trainer.update();
   CHECK(trainer.steps_done() == 1 && trainer.step(pixels, tokens) != evaluated);

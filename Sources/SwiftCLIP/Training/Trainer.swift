@@ -103,6 +103,7 @@ public final class Trainer {
 
   /// The loss of a batch, and the gradient of it in the flat buffer.
   func gradients(_ batch: TrainingBatch) throws(CLIPError) -> Double {
+    try batch.checkPairs()
     try begin()
     let (images, texts) = try (
       pass.tape.matrix(batch.count, architecture.embedDim),
@@ -115,18 +116,16 @@ public final class Trainer {
   }
 
   /// The first half of a step: embeddings of a batch, not normalised, which may be a part of one that other processes
-  /// have the rest of. The batch's memory must stay until the second half is done. What a side of it that is missing
-  /// would give is not written.
+  /// have the rest of. Nothing is written for what the batch has not. Its memory must stay until the second half is
+  /// done.
   public func encode(
     _ batch: TrainingBatch, images: UnsafeMutablePointer<Float>?, texts: UnsafeMutablePointer<Float>?
   ) throws(CLIPError) {
     try begin()
     let encoding = BatchEncoding(batch, towers, learning, pieces: options.accumulate)
-    // Where a side is missing, so may its target be.
-    let unused = try pass.tape.matrix(batch.count, architecture.embedDim)
     try unsafe encoding.forward(
-      into: images.map { unsafe embeddings($0, batch.count) } ?? unused,
-      texts.map { unsafe embeddings($0, batch.count) } ?? unused, pass)
+      into: images.map { unsafe embeddings($0, batch.count) },
+      texts.map { unsafe embeddings($0, batch.count) }, pass)
     self.encoding = encoding
   }
 
@@ -138,6 +137,36 @@ public final class Trainer {
     images: UnsafeMutablePointer<Float>, texts: UnsafeMutablePointer<Float>, total: Int, first: Int
   ) throws(CLIPError) -> Double {
     try unsafe backward(embeddings(images, total), embeddings(texts, total), first: first)
+  }
+
+  /// The second half with another loss, which the caller has: its gradients with respect to the embeddings,
+  /// (count, embedDim) each, give those of the parameters. nil: none of a tower's.
+  public func backpropagate(
+    images: UnsafeMutablePointer<Float>?, texts: UnsafeMutablePointer<Float>?, count: Int
+  ) throws(CLIPError) {
+    let encoding = try encoded()
+    guard count == encoding.count else {
+      throw CLIPError(
+        .invalidArgument,
+        "There are gradients of \(count) embeddings, but the batch that was encoded has \(encoding.count).")
+    }
+    guard unsafe images == nil || encoding.hasImages, unsafe texts == nil || encoding.hasTexts else {
+      throw CLIPError(
+        .invalidArgument,
+        "There are gradients of pictures or of texts that were not encoded. Pass NULL for these.")
+    }
+    self.encoding = nil
+    try unsafe encoding.backward(
+      images.map { unsafe embeddings($0, count) }, texts.map { unsafe embeddings($0, count) }, pass)
+  }
+
+  private func encoded() throws(CLIPError) -> BatchEncoding {
+    guard let encoding else {
+      throw CLIPError(
+        .invalidArgument,
+        "There is no batch whose way back could be taken. Encode one before each backward pass.")
+    }
+    return encoding
   }
 
   private func begin() throws(CLIPError) {
@@ -154,17 +183,7 @@ public final class Trainer {
   }
 
   private func backward(_ images: MatrixView, _ texts: MatrixView, first: Int) throws(CLIPError) -> Double {
-    guard let encoding else {
-      throw CLIPError(
-        .invalidArgument,
-        "There is no batch whose way back could be taken. Encode one before each backward pass.")
-    }
-    if let missing = encoding.missing {
-      throw CLIPError(
-        .invalidArgument,
-        "The batch was encoded without \(missing), and their tower learns. Encode them too, or freeze the whole tower."
-      )
-    }
+    let encoding = try encoded()
     let (end, overflow) = first.addingReportingOverflow(encoding.count)
     guard first >= 0, !overflow, end <= images.rows else {
       throw CLIPError(
@@ -195,6 +214,7 @@ public final class Trainer {
 
   /// The loss of a batch as the exported model has it: with running statistics, without a gradient.
   public func evaluate(_ batch: TrainingBatch) throws(CLIPError) -> Double {
+    try batch.checkPairs()
     try begin()
     pass.isTraining = false
     defer { pass.isTraining = true }

@@ -1,8 +1,7 @@
 import Kernels
 
-/// Pairs of a picture and a text, as both towers read them. The memory is the caller's, and must outlive the step.
-///
-/// Of a batch whose embeddings by a frozen tower are known, that tower's side may be missing.
+/// Pairs of a picture and a text, as both towers read them; or one of the two alone, where the host has embeddings of
+/// the other. The memory is the caller's, and must outlive the step.
 @safe public struct TrainingBatch {
   public let count: Int
   let pixels: UnsafePointer<Float>?
@@ -11,8 +10,8 @@ import Kernels
   let lengths: [Int]
 
   /// - Parameters:
-  ///   - pixels: (count, 3, imageSize, imageSize), preprocessed; or nil.
-  ///   - tokens: (count, contextLength); or nil.
+  ///   - pixels: (count, 3, imageSize, imageSize), preprocessed; nil: no pictures.
+  ///   - tokens: (count, contextLength); nil: no texts.
   public init(
     pixels: UnsafePointer<Float>?, tokens: UnsafePointer<Int32>?, count: Int, _ architecture: Architecture
   ) throws(CLIPError) {
@@ -21,10 +20,22 @@ import Kernels
     }
     self.count = count
     unsafe (self.pixels, self.tokens) = (pixels, tokens)
-    guard let tokens = unsafe tokens else {
-      lengths = []
-      return
+    lengths =
+      unsafe try tokens.map { (tokens) throws(CLIPError) in
+        unsafe try Self.lengths(tokens, count, architecture)
+      } ?? []
+  }
+
+  /// For what contrasts the two.
+  func checkPairs() throws(CLIPError) {
+    guard unsafe pixels != nil, unsafe tokens != nil else {
+      throw CLIPError(.invalidArgument, "The batch has only pictures or only texts. Give pairs.")
     }
+  }
+
+  private static func lengths(
+    _ tokens: UnsafePointer<Int32>, _ count: Int, _ architecture: Architecture
+  ) throws(CLIPError) -> [Int] {
     var lengths: [Int] = []
     lengths.reserveCapacity(count)
     for text in 0..<count {
@@ -42,7 +53,7 @@ import Kernels
       }
       lengths.append(end + 1)
     }
-    self.lengths = lengths
+    return lengths
   }
 }
 
@@ -53,6 +64,8 @@ import Kernels
 final class BatchEncoding {
   private let batch: TrainingBatch
   var count: Int { batch.count }
+  var hasImages: Bool { unsafe batch.pixels != nil }
+  var hasTexts: Bool { unsafe batch.tokens != nil }
   private let towers: TrainedTowers
   private let learning: TrainedTowers.Learning
   private let pieces: Int
@@ -63,31 +76,30 @@ final class BatchEncoding {
     self.pieces = min(pieces, batch.count)
   }
 
-  /// The tower that learns, and of which nothing was encoded: there is no way back.
-  var missing: String? {
-    if unsafe batch.pixels == nil && learning.images { return "pictures" }
-    return unsafe batch.tokens == nil && learning.texts ? "texts" : nil
-  }
-
-  func forward(into images: MatrixView, _ texts: MatrixView, _ pass: TrainingPass) throws(CLIPError) {
+  func forward(into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass) throws(CLIPError) {
     for piece in 0..<pieces {
       let mark = pass.tape.mark
-      let pullbacks = try encode(range(piece), TrainedTowers.Learning(), into: images, texts, pass)
+      let pullbacks = try encode(range(piece), into: images, texts, pass)
       if pieces == 1 { kept = pullbacks } else { pass.tape.release(to: mark) }
     }
   }
 
-  func backward(_ dImages: MatrixView, _ dTexts: MatrixView, _ pass: TrainingPass) throws(CLIPError) {
+  /// - Parameters:
+  ///   - dImages, dTexts: gradients with respect to the embeddings; nil: none of that tower's parameters.
+  func backward(_ dImages: MatrixView?, _ dTexts: MatrixView?, _ pass: TrainingPass) throws(CLIPError) {
     guard pieces > 1 else { return try pull(kept, dImages, dTexts) }
+    guard let embedDim = (dImages ?? dTexts)?.columns else { return }
     let mark = pass.tape.mark
     pass.countsStatistics = false
     defer { pass.countsStatistics = true }
     for piece in 0..<pieces {
       let rows = range(piece)
       let (images, texts) = try (
-        pass.tape.matrix(batch.count, dImages.columns), pass.tape.matrix(batch.count, dTexts.columns)
+        pass.tape.matrix(batch.count, embedDim), pass.tape.matrix(batch.count, embedDim)
       )
-      try pull(try encode(rows, learning, into: images, texts, pass), dImages, dTexts)
+      let pullbacks = try encode(
+        rows, into: learning.images ? images : nil, learning.texts ? texts : nil, pass)
+      try pull(pullbacks, dImages, dTexts)
       pass.tape.release(to: mark)
     }
   }
@@ -97,20 +109,21 @@ final class BatchEncoding {
   }
 
   private func pull(
-    _ pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)], _ dImages: MatrixView,
-    _ dTexts: MatrixView
+    _ pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)], _ dImages: MatrixView?,
+    _ dTexts: MatrixView?
   ) throws(CLIPError) {
-    for part in pullbacks { try part.pullback((part.isImage ? dImages : dTexts).rows(part.rows)) }
+    for part in pullbacks {
+      if let d = part.isImage ? dImages : dTexts { try part.pullback(d.rows(part.rows)) }
+    }
   }
 
-  /// Some pairs through those towers that are wanted, a few at a time; of those that learn, the ways back.
+  /// What the batch has of some pairs through its tower, a few at a time; the way back through those that learn.
   private func encode(
-    _ rows: Range<Int>, _ wanted: TrainedTowers.Learning, into images: MatrixView, _ texts: MatrixView,
-    _ pass: TrainingPass
+    _ rows: Range<Int>, into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass
   ) throws(CLIPError) -> [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] {
     var pullbacks: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] = []
     var first = rows.lowerBound
-    while wanted.images, let pixels = unsafe batch.pixels, first < rows.upperBound {
+    while let images, let pixels = unsafe batch.pixels, first < rows.upperBound {
       let part = first..<min(rows.upperBound, first + (towers.image.picturesPerPass ?? rows.count))
       let mark = pass.tape.mark
       let pullback = unsafe try towers.image.forward(
@@ -119,7 +132,7 @@ final class BatchEncoding {
       first = part.upperBound
     }
     first = rows.lowerBound
-    while wanted.texts, let tokens = unsafe batch.tokens, first < rows.upperBound {
+    while let texts, let tokens = unsafe batch.tokens, first < rows.upperBound {
       let count = towers.text.textsPerPass(batch.lengths[first..<rows.upperBound])
       let part = first..<first + count
       let mark = pass.tape.mark

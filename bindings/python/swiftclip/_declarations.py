@@ -291,6 +291,7 @@ FUNCTIONS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
         _STATUS,
         (_HANDLE, _NUMBERS, _NUMBERS, c_size_t, c_size_t, POINTER(c_double)),
     ),
+    "swiftclip_trainer_backpropagate": (_STATUS, (_HANDLE, _NUMBERS, _NUMBERS, c_size_t)),
     "swiftclip_trainer_gradients": (_STATUS, (_HANDLE, POINTER(POINTER(c_float)), POINTER(c_size_t))),
     "swiftclip_trainer_update": (_STATUS, (_HANDLE,)),
     "swiftclip_trainer_tensor_count": (c_size_t, (_HANDLE,)),

@@ -141,16 +141,15 @@ class Trainer:
         images  float32 (N, 3, S, S), preprocessed
         texts   a list of N str (then the trainer needs a vocabulary; too long is cut), or int32 (N, context_length)
 
-        Of a tower that is frozen as a whole, either may be float32 (N, D): what `encode_images` or `encode_texts` gave,
-        once for all steps. The tower then has no work, and the step has the same bits.
+        In the place of either, float32 (N, D) are its embeddings by a tower that is `frozen` as a whole, as `encode_images`
+        or `encode_texts` gave them once for all steps. The tower then has no work, and the bits are the same.
 
         Returns the loss before the update. Raises InvalidArgumentError; InvalidDataError if the loss or the gradient
         is not finite: then nothing was updated.
         """
-        if _known(images) is not None or _known(texts) is not None:
-            value = self.backward(*self.encode(images, texts))
-            self.update()
-            return value
+        known = (_embeddings(images), _embeddings(texts))
+        if known[0] is not None or known[1] is not None:
+            return self._step_with(known, images, texts)
         pixels, tokens = self._batch(images, texts)
         loss = ctypes.c_double()
         check(
@@ -159,6 +158,21 @@ class Trainer:
             )
         )
         return loss.value
+
+    def _step_with(
+        self, known: Tuple[Optional[np.ndarray], Optional[np.ndarray]], images: Any, texts: Union[Texts, np.ndarray]
+    ) -> float:
+        for name, embeddings, frozen in zip(("images", "texts"), known, self.frozen):
+            if embeddings is not None and not frozen:
+                raise bad_argument(f"The {name} are embeddings, but their tower learns. Freeze all of it, or give the {name}.")
+        if known[0] is not None and known[1] is not None:
+            raise bad_argument("Both images and texts are embeddings: there is nothing to encode.")
+        if known[0] is not None:
+            loss = self.backward(known[0], self.encode_texts(texts))
+        else:
+            loss = self.backward(self.encode_images(images), np.asarray(known[1]))
+        self.update()
+        return loss
 
     def evaluate(self, images: Any, texts: Union[Texts, np.ndarray]) -> float:
         """The loss of a batch as the exported model has it (BatchNorm by running statistics), without an update."""
@@ -173,43 +187,40 @@ class Trainer:
 
     def encode(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         """The first half of a step that is spread over processes: embeddings float32 (N, D) of pictures and of texts,
-        not normalised, to be gathered from all. `backward` takes the second half. What is known, as in `step`, comes
-        back as it is."""
-        known = (_known(images), _known(texts))
-        if known[0] is not None and known[1] is not None:
-            raise bad_argument("Both images and texts are embeddings already: there is nothing to encode.")
-        pixels = None if known[0] is not None else self._pixels(images)
-        tokens = None if known[1] is not None else self._tokens(texts)
-        counts = {len(side) for side in (pixels, tokens, *known) if side is not None}
-        if len(counts) != 1 or any(side is not None and side.shape[1] != self.embed_dim for side in known):
-            raise bad_argument(f"images and texts must have as many rows, and embeddings {self.embed_dim} columns.")
-        encoded = self._encode(pixels, tokens)
-        return known[0] if known[0] is not None else encoded[0], known[1] if known[1] is not None else encoded[1]
-
-    def encode_images(self, images: Any) -> np.ndarray:
-        """Embeddings float32 (N, D) of pictures by a frozen image tower, not normalised, for `step` to take in their
-        place. A tower that learns gives what `encode` gives."""
-        return self._encode(self._pixels(images), None)[0]
-
-    def encode_texts(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
-        """Embeddings float32 (N, D) of texts by a frozen text tower, likewise."""
-        return self._encode(None, self._tokens(texts))[1]
-
-    def _encode(self, pixels: Optional[np.ndarray], tokens: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
-        sides = (pixels, tokens)
-        count = max(len(side) for side in sides if side is not None)
-        results = [np.empty((count if side is not None else 0, self.embed_dim), np.float32) for side in sides]
+        not normalised, to be gathered from all. `backward` takes the second half."""
+        pixels, tokens = self._batch(images, texts)
+        results = [np.empty((len(pixels), self.embed_dim), np.float32) for _ in range(2)]
         check(
             library().swiftclip_trainer_encode(
                 self._handle.value,
-                *(None if side is None else address(side) for side in sides),
-                count,
-                *(None if side is None else address(result) for side, result in zip(sides, results)),
-                count * self.embed_dim,
+                address(pixels),
+                address(tokens),
+                len(pixels),
+                address(results[0]),
+                address(results[1]),
+                results[0].size,
             )
         )
-        self._encoded = sides  # read again on the way back
+        self._encoded: Tuple[Optional[np.ndarray], ...] = (pixels, tokens)  # read again on the way back
         return results[0], results[1]
+
+    def encode_images(self, images: Any) -> np.ndarray:
+        """The same for pictures alone: their embeddings, float32 (N, D), not normalised. The way back changes no
+        gradient of the text tower then, whose embeddings may have been computed once and for all."""
+        return self._encode_one(self._pixels(images), None)
+
+    def encode_texts(self, texts: Union[Texts, np.ndarray]) -> np.ndarray:
+        """The same for texts alone."""
+        return self._encode_one(None, self._tokens(texts))
+
+    def _encode_one(self, pixels: Optional[np.ndarray], tokens: Optional[np.ndarray]) -> np.ndarray:
+        count = len(pixels if pixels is not None else tokens if tokens is not None else ())
+        result = np.empty((count, self.embed_dim), np.float32)
+        images, texts = (None if array is None else address(result) for array in (pixels, tokens))
+        inputs = [None if array is None else address(array) for array in (pixels, tokens)]
+        check(library().swiftclip_trainer_encode(self._handle.value, *inputs, count, images, texts, result.size))
+        self._encoded = (pixels, tokens)  # read again on the way back
+        return result
 
     def backward(self, images: np.ndarray, texts: np.ndarray, first: int = 0) -> float:
         """The second half: from the embeddings float32 (total, D) of all processes, of which this one's begin at row
@@ -229,6 +240,17 @@ class Trainer:
             )
         )
         return loss.value
+
+    def backpropagate(self, images: Optional[np.ndarray] = None, texts: Optional[np.ndarray] = None) -> None:
+        """The second half with a loss of your own: from its gradients float32 (N, D) with respect to the embeddings
+        that `encode`, `encode_images` or `encode_texts` gave, those of the parameters in `gradients`. None: of that
+        tower none. The temperature gets none."""
+        given = [None if array is None else np.ascontiguousarray(array, np.float32) for array in (images, texts)]
+        shapes = {array.shape for array in given if array is not None}
+        if len(shapes) != 1 or len(shape := shapes.pop()) != 2 or shape[1] != self.embed_dim:
+            raise bad_argument(f"Give gradients of images, of texts or both, each (N, {self.embed_dim}).")
+        addresses = [None if array is None else address(array) for array in given]
+        check(library().swiftclip_trainer_backpropagate(self._handle.value, *addresses, shape[0]))
 
     def update(self) -> None:
         """One update of the optimiser with what lies in `gradients`."""
@@ -285,7 +307,7 @@ class Trainer:
 
     def _batch(self, images: Any, texts: Union[Texts, np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
         pixels, tokens = self._pixels(images), self._tokens(texts)
-        if len(tokens) != len(pixels):
+        if len(pixels) != len(tokens):
             raise bad_argument(f"There are {len(pixels)} images and {len(tokens)} texts. Give pairs.")
         return pixels, tokens
 
@@ -318,7 +340,7 @@ class Trainer:
         self.close()
 
 
-def _known(side: Any) -> Optional[np.ndarray]:
+def _embeddings(side: Any) -> Optional[np.ndarray]:
     """Embeddings in the place of pictures or texts; None for these themselves."""
     if isinstance(side, np.ndarray) and side.ndim == 2 and side.dtype.kind == "f":
         return np.ascontiguousarray(side, np.float32)

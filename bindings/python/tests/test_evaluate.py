@@ -305,6 +305,7 @@ def test_every_experiment_on_the_command_line(tree, tmp_path):
         ("prompts", *data, *data),
         ("linear-probe", *data),
         ("few-shot", *data, "--shots", 1, 2, "--seeds", 2),
+        ("learned-prompts", *data, "--shots", 1, "--seeds", 1, "--epochs", 2),
         ("zero-shot-vs-probe", *data, *data),
         ("robustness", *data, "--shift", f"same={tree}", "--corruptions", "jpeg"),
         ("retrieval", captions),
@@ -326,6 +327,57 @@ def test_a_broken_picture_gives_one(tree, tmp_path):
     ran = command(tmp_path, "zero-shot", "--data", tmp_path / "copy", "--no-cache")
     assert ran.returncode == 1 and "bee/0.png" in ran.stderr and "|       47 |" in ran.stdout
     assert not (tmp_path / "swiftclip").exists()
+
+
+def test_learned_context_begins_as_the_words_it_replaces(model):
+    names, features = ["cat", "dog", "ship"], np.eye(3, model.embed_dim, dtype=np.float32)
+    hand = model.classifier(names, ["a photo of a {}"]).weights
+    with evaluate.LearnedContext(model, names, "a photo of a {}") as learner:
+        np.testing.assert_allclose(learner.scores(features), features @ hand.T, atol=1e-5)
+    with evaluate.LearnedContext(model, names, "{} drawn", length=2) as learner:
+        assert learner.context.shape[0] == 2
+    for template, length in (("{}", None), ("a {}", 1000)):
+        with pytest.raises(swiftclip.InvalidArgumentError):
+            evaluate.LearnedContext(model, names, template, length=length)
+
+
+@pytest.mark.parametrize("conditional", (False, True))
+def test_gradients_of_learned_context_by_finite_differences(model, conditional):
+    random = np.random.default_rng(3)
+    features = random.normal(size=(5, model.embed_dim)).astype(np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    labels = np.array([0, 1, 2, 3, 0])
+    with evaluate.LearnedContext(
+        model, ["cat", "dog", "ship", "frog"], "a photo of a {}", conditional=conditional, batch=5
+    ) as learner:
+        _, gradients = learner.gradients(features, labels)
+        for value, gradient in zip(learner.parameters, gradients):
+            direction = (gradient / np.linalg.norm(gradient)).astype(np.float32)
+            start, step, losses = value.copy(), 5e-3, []
+            for sign in (1, -1):
+                value[...] = start + sign * step * direction
+                losses.append(learner.gradients(features, labels)[0])
+            value[...] = start
+            measured = (losses[0] - losses[1]) / (2 * step)
+            assert measured == pytest.approx(np.linalg.norm(gradient), rel=0.02)
+
+
+def test_learned_prompts_learn(model):
+    random = np.random.default_rng(1)
+    names = ("cat", "dog", "ship", "frog")
+    words = model.encode_text(["a photo of a frog", "a photo of a ship", "a photo of a dog", "a photo of a cat"])
+    labels = np.repeat(np.arange(4), 12)
+    pictures = words[labels] / np.linalg.norm(words[labels], axis=1, keepdims=True)  # the names, one for the other
+    pictures += random.normal(0, 0.02, pictures.shape).astype(np.float32)
+    data = evaluate.DataSet("swapped", pictures, labels, names)
+    encoder = Made(model, np.asarray(model.classifier(names, ["a photo of a {}"]).weights))
+    for method, epochs in (("CoOp", 300), ("CoCoOp", 60)):
+        found = evaluate.learned_prompts(
+            encoder, data, data, shots=[4], seeds=1, context=4, methods=[method], epochs=epochs
+        )
+        assert found.hand_written < 0.3 and found.found[0].method == method
+        assert found.found[0].mean > 0.6, found
+        assert method in str(found) and json.loads(found.json())["found"]
 
 
 @pytest.mark.parametrize(

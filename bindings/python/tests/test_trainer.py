@@ -126,6 +126,56 @@ def test_processes_add_up_to_one():
 
 
 @BOTH
+@pytest.mark.parametrize("accumulate", (1, 3))
+def test_a_loss_of_ones_own(name, accumulate):
+    """The contrastive loss, made outside: the same gradients, but for the temperature's."""
+    images, tokens = batch(6)
+    ours, theirs = (swiftclip.Trainer(CONFIGS[name], accumulate=accumulate) for _ in range(2))
+    ours.backward(*ours.encode(images, tokens))
+    expected = ours.parameter_gradients()
+    embedded = [rows.astype(np.float64) for rows in theirs.encode(images, tokens)]
+    lengths = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in embedded]
+    units = [rows / length for rows, length in zip(embedded, lengths)]
+    logits = theirs.logit_scale * units[0] @ units[1].T
+    by_row, by_column = (np.exp(logits - logits.max(axis, keepdims=True)) for axis in (1, 0))
+    d = by_row / by_row.sum(1, keepdims=True) + by_column / by_column.sum(0, keepdims=True) - 2 * np.eye(6)
+    d *= theirs.logit_scale / 12
+    ds = [d @ units[1], d.T @ units[0]]
+    pulled = [(g - u * (g * u).sum(1, keepdims=True)) / length for g, u, length in zip(ds, units, lengths)]
+    theirs.backpropagate(*pulled)
+    found = theirs.parameter_gradients()
+    assert not found["logit_scale"].any() and expected["logit_scale"].any()
+    largest = max(np.abs(gradient).max() for gradient in expected.values())
+    for parameter in set(found) - {"logit_scale"}:
+        np.testing.assert_allclose(found[parameter], expected[parameter], rtol=2e-3, atol=2e-5 * largest)
+
+
+@BOTH
+def test_one_tower_alone(name):
+    images, tokens = batch(4)
+    trainer = swiftclip.Trainer(CONFIGS[name])
+    both = trainer.encode(images, tokens)
+    trainer.backward(*both)
+    expected = {name: gradient.copy() for name, gradient in trainer.parameter_gradients().items()}
+    assert np.array_equal(trainer.encode_texts(tokens), both[1])
+    trainer.backward(*both)  # the pictures' embeddings were kept
+    for parameter, gradient in trainer.parameter_gradients().items():
+        assert np.array_equal(gradient, expected[parameter] if not parameter.startswith("visual.") else 0 * gradient)
+    if name == "vit":  # a ResNet's batch statistics have moved on, which changes no embedding in training
+        assert np.array_equal(trainer.encode_images(images), both[0])
+    else:
+        trainer.encode_images(images)
+    trainer.backpropagate(images=both[0])
+    with pytest.raises(swiftclip.InvalidArgumentError, match="Encode one"):
+        trainer.backpropagate(images=both[0])
+    trainer.encode_texts(tokens)
+    for wrong in (dict(images=both[0]), dict(texts=both[1][:2]), dict(texts=both[1][:, :5]), {}):
+        with pytest.raises(swiftclip.InvalidArgumentError):
+            trainer.backpropagate(**wrong)
+    trainer.backpropagate(texts=both[1])
+
+
+@BOTH
 def test_a_frozen_tower_stays(name):
     trainer = swiftclip.Trainer(CONFIGS[name], freeze="visual")
     before = state(trainer)
@@ -162,16 +212,18 @@ def test_only_a_frozen_tower_may_be_left_out():
     before = state(trainer)
     known = trainer.encode_images(images)
     assert np.array_equal(known, trainer.encode(images, tokens)[0])
-    with pytest.raises(swiftclip.InvalidArgumentError, match="without pictures"):
+    with pytest.raises(swiftclip.InvalidArgumentError, match="images are embeddings, but their tower learns"):
         trainer.step(known, tokens)
-    with pytest.raises(swiftclip.InvalidArgumentError, match="without texts"):
+    with pytest.raises(swiftclip.InvalidArgumentError, match="texts are embeddings, but their tower learns"):
         trainer.step(images, trainer.encode_texts(tokens))
-    with pytest.raises(swiftclip.InvalidArgumentError, match="nothing to encode"):
-        trainer.step(known, known)
-    for wrong in (known[:3], known[:, :5]):
-        with pytest.raises(swiftclip.InvalidArgumentError, match="rows"):
-            trainer.step(wrong, tokens)
     assert same(before, state(trainer)) and trainer.steps_done == 0
+    locked = swiftclip.Trainer(CONFIGS["vit"], freeze="visual")
+    for wrong in (known[:3], known[:, :5]):
+        with pytest.raises(swiftclip.InvalidArgumentError, match="must both be"):
+            locked.step(wrong, tokens)
+    everything = ("visual", "transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection")
+    with pytest.raises(swiftclip.InvalidArgumentError, match="nothing to encode"):
+        swiftclip.Trainer(CONFIGS["vit"], freeze=everything).step(known, known)
 
 
 def test_a_frozen_tower_whose_embeddings_are_kept_costs_nothing():

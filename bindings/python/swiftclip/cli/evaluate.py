@@ -48,6 +48,11 @@ def add_to(commands: Any) -> None:
     few.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
     few.add_argument("--c", type=float, metavar="C", help="strength of regularisation; without it, the best one")
     few.add_argument("--no-full", action="store_true", help="no probe on all training pictures")
+    learned = _added(experiments, "learned-prompts", _learned_prompts, "CoOp and CoCoOp against hand-written prompts")
+    learned.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), metavar="N")
+    learned.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
+    learned.add_argument("--context", type=int, metavar="N", help="context vectors; without it, the template's words")
+    learned.add_argument("--epochs", type=int, metavar="N", help="passes over the shots; without it, the papers'")
     _added(experiments, "zero-shot-vs-probe", _versus, "both on several data sets (Figure 8)")
 
     robust = _added(experiments, "robustness", _robustness, "accuracy under distribution shift (Figure 13)")
@@ -208,6 +213,19 @@ def _few_shot(arguments: argparse.Namespace, encoder: evaluate.Encoder) -> evalu
         seeds=arguments.seeds,
         c=arguments.c,
         full=not arguments.no_full,
+    )
+
+
+def _learned_prompts(arguments: argparse.Namespace, encoder: evaluate.Encoder) -> evaluate.Result:
+    return evaluate.learned_prompts(
+        encoder,
+        _train(arguments),
+        _test(arguments),
+        _templates(arguments, ONE),
+        shots=arguments.shots,
+        seeds=arguments.seeds,
+        context=arguments.context,
+        epochs=arguments.epochs,
     )
 
 

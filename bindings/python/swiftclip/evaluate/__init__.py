@@ -22,6 +22,8 @@ from .corruptions import CORRUPTIONS, corrupted, corrupted_data
 from .data import DataSet
 from .encoder import Encoded, Encoder
 from .few_shot import FewShot, Shots, few_shot, shots_to_equal
+from .learned_context import LearnedContext
+from .learned_prompts import METHODS, Learned, LearnedPrompts, learned_prompts
 from .linear_probe import LinearProbe, Step, linear_probe, parametric_search
 from .metrics import Accuracy, accuracy
 from .prompting import Prompted, Prompting, prompting
@@ -45,6 +47,10 @@ __all__ = [
     "Encoded",
     "Encoder",
     "FewShot",
+    "Learned",
+    "LearnedContext",
+    "LearnedPrompts",
+    "METHODS",
     "LinearProbe",
     "Prompted",
     "Prompting",
@@ -65,6 +71,7 @@ __all__ = [
     "corrupted",
     "corrupted_data",
     "few_shot",
+    "learned_prompts",
     "linear_probe",
     "open_captions",
     "open_cifar",
