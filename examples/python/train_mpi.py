@@ -69,13 +69,55 @@ def gathered(rows: np.ndarray, counts: List[int], comm: MPI.Comm) -> np.ndarray:
     return everything
 
 
-def step(trainer: swiftclip.Trainer, pixels: np.ndarray, tokens: np.ndarray, comm: MPI.Comm) -> float:
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def log_sum_exp(rows: np.ndarray) -> np.ndarray:
+    greatest = rows.max(axis=1, keepdims=True)
+    return greatest[:, 0] + np.log(np.exp(rows - greatest).sum(axis=1, dtype=np.float64)).astype(np.float32)
+
+
+def backward_by_rows(
+    trainer: swiftclip.Trainer, images: np.ndarray, texts: np.ndarray, counts: List[int], comm: MPI.Comm
+) -> float:
+    """What `trainer.backward` does, for batches so large that no process can hold all of their cosines: each computes
+    its own rows of the symmetric loss of the paper's Figure 3, those of its pictures and those of its texts."""
+    first, total = sum(counts[: comm.rank]), sum(counts)
+    own, labels = np.arange(len(images)), first + np.arange(len(images))
+    sides = [unit(images), unit(texts)]
+    everything = [gathered(side, counts, comm) for side in sides]
+    logits = [trainer.logit_scale * sides[i] @ everything[1 - i].T for i in (0, 1)]  # (own, total) each
+    sums = [log_sum_exp(rows) for rows in logits]
+    all_sums = [gathered(column[:, None], counts, comm)[:, 0] for column in sums]
+    loss = sum(float(np.sum(sums[i] - logits[i][own, labels], dtype=np.float64)) for i in (0, 1)) / (2 * total)
+
+    gradients = []
+    for i in (0, 1):
+        # A logit is in the softmax of its picture and in that of its text.
+        slope = np.exp(logits[i] - sums[i][:, None]) + np.exp(logits[i] - all_sums[1 - i])
+        slope[own, labels] -= 2
+        slope /= 2 * total
+        if i == 0:
+            slope_of_temperature = float(np.sum(slope * logits[0], dtype=np.float64))
+        d = trainer.logit_scale * slope @ everything[1 - i]
+        lengths = np.linalg.norm((images, texts)[i], axis=1, keepdims=True)
+        gradients.append((d - sides[i] * np.sum(sides[i] * d, axis=1, keepdims=True)) / lengths)
+    trainer.backpropagate(*gradients)
+    trainer.parameter_gradients()["logit_scale"][...] = slope_of_temperature
+    return comm.allreduce(loss)
+
+
+def step(trainer: swiftclip.Trainer, pixels: np.ndarray, tokens: np.ndarray, by_rows: bool, comm: MPI.Comm) -> float:
     """One update by the pairs of all processes; returns the loss over all of them."""
     images, texts = trainer.encode(pixels, tokens)
     counts = comm.allgather(len(images))
-    loss = trainer.backward(
-        gathered(images, counts, comm), gathered(texts, counts, comm), first=sum(counts[: comm.rank])
-    )
+    if by_rows:
+        loss = backward_by_rows(trainer, images, texts, counts, comm)
+    else:
+        loss = trainer.backward(
+            gathered(images, counts, comm), gathered(texts, counts, comm), first=sum(counts[: comm.rank])
+        )
     comm.Allreduce(MPI.IN_PLACE, trainer.gradients)
     trainer.update()
     return loss
@@ -110,6 +152,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of each process; 0: the cores it may use")
     parser.add_argument("--save-every", type=int, default=100, metavar="N")
+    parser.add_argument("--constant-rate", action="store_true", help="in place of half a cosine down to 0")
+    parser.add_argument("--rows", action="store_true", help="each process has its own rows of the loss: for large batches")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
@@ -121,14 +165,14 @@ def main() -> None:
     else:
         config = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
         trainer = swiftclip.Trainer(  # the same seed: the same initial values everywhere
-            config, arguments.learning_rate, warmup=arguments.warmup, steps=arguments.steps, seed=arguments.seed,
-            threads=arguments.threads, vocabulary=arguments.vocabulary,
+            config, arguments.learning_rate, warmup=arguments.warmup, seed=arguments.seed,
+            steps=None if arguments.constant_rate else arguments.steps, threads=arguments.threads, vocabulary=arguments.vocabulary,
         )  # fmt: skip
     arguments.output.mkdir(parents=True, exist_ok=True)
 
     share, started = Share(arguments, trainer, comm), time.monotonic()
     while trainer.steps_done < arguments.steps:
-        loss = step(trainer, *share.batch(trainer.steps_done), comm)
+        loss = step(trainer, *share.batch(trainer.steps_done), arguments.rows, comm)
         done = trainer.steps_done
         if comm.rank == 0:
             print(json.dumps({"step": done, "loss": loss, "seconds": round(time.monotonic() - started, 3)}), flush=True)
