@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
+import numpy as np
 import pytest
 
 import swiftclip
 from conftest import PICTURES, POCKET, run_python
 from swiftclip import evaluate
-from swiftclip.cli.train import _cut
+from swiftclip.cli.train import _cut, _sides
+from swiftclip.kept_embeddings import KeptEmbeddings
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 70, 220), "yellow": (235, 215, 40), "grey": (128, 128, 128)}
 THINGS = sorted(path for path in PICTURES.iterdir() if path.suffix == ".png")[:12]
@@ -79,6 +81,9 @@ def test_features_of_a_frozen_tower_are_reused_with_the_same_bits(products, tmp_
         assert done.returncode == 0, done.stderr
     assert [line["loss"] for line in log(tmp_path / "plain")] == [line["loss"] for line in log(tmp_path / "reused")]
     assert files(tmp_path / "plain") == files(tmp_path / "reused")
+    with swiftclip.Trainer(POCKET, freeze="visual") as trainer:
+        pictures, texts = _sides(trainer, {"reuse_features": True})
+        assert isinstance(pictures, KeptEmbeddings) and texts is np.asarray
     for wrong, words in ((("--crop", "random"), "--crop centre"), (("--flip", 0.5), "--flip")):
         refused = train(*common, "--reuse-features", *wrong, "-o", tmp_path / "wrong")
         assert refused.returncode == 2 and words in refused.stderr

@@ -160,7 +160,14 @@ def _resumed(arguments: argparse.Namespace, output: Path) -> Tuple[Dict[str, Any
 
 
 def _tell(output: Path, settings: Dict[str, Any]) -> None:
-    (output / "run.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    _replace(output / "run.json", json.dumps(settings, indent=1) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whoever is killed meanwhile leaves the old file or the new one."""
+    fresh = path.with_name(path.name + ".part")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)
 
 
 def _vocabulary(trainer: Trainer, output: Path) -> Path:
@@ -214,10 +221,10 @@ def _sides(trainer: Trainer, settings: Dict[str, Any]) -> Tuple[_Side, _Side]:
     if settings["reuse_features"]:
         frozen = trainer.frozen
         if not any(frozen):
-            raise SwiftCLIPError('No tower is frozen as a whole, so there is nothing to reuse. Give --freeze visual.')
-        for index, encode in enumerate((trainer.encode_images, trainer.encode_texts)):
-            if frozen[index] and not all(frozen[:index]):
-                sides[index] = KeptEmbeddings(encode)
+            raise SwiftCLIPError("No tower is frozen as a whole, so there is nothing to reuse. Give --freeze visual.")
+        # One of the two, since a step encodes something.
+        side = 0 if frozen[0] else 1
+        sides[side] = KeptEmbeddings((trainer.encode_images, trainer.encode_texts)[side])
     return sides[0], sides[1]
 
 
@@ -233,7 +240,7 @@ def _cut(log: Path, step: int) -> int:
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
     if len(kept) != step:
         raise SwiftCLIPError(f"{log} does not tell of all {step} steps of the checkpoint. Resume from a whole folder.")
-    log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    _replace(log, "".join(line + "\n" for line in kept))
     return int(json.loads(kept[-1])["position"]) if kept else 0
 
 
