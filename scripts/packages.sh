@@ -10,6 +10,7 @@ packages=(
   pkg-config cmake                                  # tests of an installed library
   abigail-tools                                     # tells what a change does to compiled programs
   python3-dev python3-venv                          # bindings, extension test
+  openmpi-bin libopenmpi-dev                        # training on several processes
   qemu-user                                         # proves that no wrong instruction is executed
 )
 

@@ -14,5 +14,7 @@ echo '== Archives in the official layout'
 "$python" Tests/verify/archives.py
 echo '== Quantised weights against the same graphs run by onnxruntime'
 "$python" Tests/verify/quantised.py
+echo "== Training killed at fifty random moments"
+"$python" Tests/verify/kills.py
 echo '== Mutated models, pictures, tables and shards'
 "$python" Tests/verify/fuzz.py --models 100000 --pictures 50000 --datasets 50000 --more build/dialects

@@ -8,6 +8,12 @@ struct TrainedTowers {
   let logScale: Parameter
   let pixelsPerPicture: Int
 
+  /// Towers of which anything learns.
+  struct Learning {
+    var images = true
+    var texts = true
+  }
+
   init(_ architecture: Architecture, _ layout: inout ParameterLayout) {
     switch architecture.vision {
     case .transformer(let layers, let width, let patch, let heads):
@@ -28,5 +34,11 @@ struct TrainedTowers {
       layers: architecture.textLayers, quickGELU: architecture.quickGELU)
     logScale = layout.parameter("logit_scale")
     pixelsPerPicture = 3 * architecture.imageSize * architecture.imageSize
+  }
+
+  func learning(_ store: ParameterStore) -> Learning {
+    let names = store.parameters.filter { $0 != logScale && store.trains($0) }.map { $0.name }
+    return Learning(
+      images: names.contains { $0.hasPrefix("visual.") }, texts: names.contains { !$0.hasPrefix("visual.") })
   }
 }

@@ -33,6 +33,7 @@ public final class Trainer {
   public let options: Options
   public internal(set) var stepsDone = 0
   let towers: TrainedTowers
+  private let learning: TrainedTowers.Learning
   let store: ParameterStore
   let optimiser: Optimiser
   let pass: TrainingPass
@@ -81,6 +82,7 @@ public final class Trainer {
     try budget.take(floats: 4 * layout.count + layout.bufferCount)
     store = try ParameterStore(layout)
     try store.freeze(options.freeze)
+    learning = towers.learning(store)
     optimiser = try Optimiser(store)
     let compute = try converting { () throws(KernelError) in
       try Compute(
@@ -127,7 +129,7 @@ public final class Trainer {
       pass.tape.matrix(batch.count, architecture.embedDim),
       pass.tape.matrix(batch.count, architecture.embedDim)
     )
-    let encoding = BatchEncoding(batch, towers, pieces: options.accumulate)
+    let encoding = BatchEncoding(batch, towers, learning, pieces: options.accumulate)
     try encoding.forward(into: images, texts, pass)
     self.encoding = encoding
     return try backward(images, texts, first: 0)
@@ -140,7 +142,7 @@ public final class Trainer {
     _ batch: TrainingBatch, images: UnsafeMutablePointer<Float>?, texts: UnsafeMutablePointer<Float>?
   ) throws(CLIPError) {
     try begin()
-    let encoding = BatchEncoding(batch, towers, pieces: options.accumulate)
+    let encoding = BatchEncoding(batch, towers, learning, pieces: options.accumulate)
     try keepingStatistics { () throws(CLIPError) in
       try unsafe encoding.forward(
         into: images.map { unsafe embeddings($0, batch.count) },
@@ -241,7 +243,8 @@ public final class Trainer {
     let d = architecture.embedDim
     let (images, texts) = try (pass.tape.matrix(batch.count, d), pass.tape.matrix(batch.count, d))
     let (dImages, dTexts) = try (pass.tape.matrix(batch.count, d), pass.tape.matrix(batch.count, d))
-    try BatchEncoding(batch, towers, pieces: max(2, options.accumulate)).forward(into: images, texts, pass)
+    try BatchEncoding(batch, towers, learning, pieces: max(2, options.accumulate)).forward(
+      into: images, texts, pass)
     return try ContrastiveLoss(
       images: images, texts: texts, logScale: unsafe store.value(towers.logScale)[0], dImages: dImages,
       dTexts: dTexts, pass

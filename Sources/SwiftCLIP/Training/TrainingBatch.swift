@@ -59,18 +59,21 @@ import Kernels
 
 /// The way of a batch through both towers and back, in pieces. With one piece, activations are kept; with several, they
 /// are computed again on the way back, so that the loss still contrasts the whole batch (as GradCache does: Gao et al.,
-/// "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
+/// "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021). A frozen tower goes forward once, and
+/// keeps nothing.
 final class BatchEncoding {
   private let batch: TrainingBatch
   var count: Int { batch.count }
   var hasImages: Bool { unsafe batch.pixels != nil }
   var hasTexts: Bool { unsafe batch.tokens != nil }
   private let towers: TrainedTowers
+  private let learning: TrainedTowers.Learning
   private let pieces: Int
   private var kept: [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] = []
 
-  init(_ batch: TrainingBatch, _ towers: TrainedTowers, pieces: Int) {
-    (self.batch, self.towers, self.pieces) = (batch, towers, min(pieces, batch.count))
+  init(_ batch: TrainingBatch, _ towers: TrainedTowers, _ learning: TrainedTowers.Learning, pieces: Int) {
+    (self.batch, self.towers, self.learning) = (batch, towers, learning)
+    self.pieces = min(pieces, batch.count)
   }
 
   func forward(into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass) throws(CLIPError) {
@@ -94,7 +97,9 @@ final class BatchEncoding {
       let (images, texts) = try (
         pass.tape.matrix(batch.count, embedDim), pass.tape.matrix(batch.count, embedDim)
       )
-      try pull(try encode(rows, into: images, texts, pass), dImages, dTexts)
+      let pullbacks = try encode(
+        rows, into: learning.images ? images : nil, learning.texts ? texts : nil, pass)
+      try pull(pullbacks, dImages, dTexts)
       pass.tape.release(to: mark)
     }
   }
@@ -112,7 +117,7 @@ final class BatchEncoding {
     }
   }
 
-  /// What the batch has of some pairs through its tower, a few at a time.
+  /// What the batch has of some pairs through its tower, a few at a time; the way back through those that learn.
   private func encode(
     _ rows: Range<Int>, into images: MatrixView?, _ texts: MatrixView?, _ pass: TrainingPass
   ) throws(CLIPError) -> [(rows: Range<Int>, isImage: Bool, pullback: Pullback)] {
@@ -120,19 +125,21 @@ final class BatchEncoding {
     var first = rows.lowerBound
     while let images, let pixels = unsafe batch.pixels, first < rows.upperBound {
       let part = first..<min(rows.upperBound, first + (towers.image.picturesPerPass ?? rows.count))
+      let mark = pass.tape.mark
       let pullback = unsafe try towers.image.forward(
         pixels + first * towers.pixelsPerPicture, count: part.count, into: images.rows(part), pass)
-      pullbacks.append((part, true, pullback))
+      if learning.images { pullbacks.append((part, true, pullback)) } else { pass.tape.release(to: mark) }
       first = part.upperBound
     }
     first = rows.lowerBound
     while let texts, let tokens = unsafe batch.tokens, first < rows.upperBound {
       let count = towers.text.textsPerPass(batch.lengths[first..<rows.upperBound])
       let part = first..<first + count
+      let mark = pass.tape.mark
       let pullback = unsafe try towers.text.forward(
         tokens + first * towers.text.contextLength, lengths: Array(batch.lengths[part]),
         into: texts.rows(part), pass)
-      pullbacks.append((part, false, pullback))
+      if learning.texts { pullbacks.append((part, false, pullback)) } else { pass.tape.release(to: mark) }
       first = part.upperBound
     }
     return pullbacks

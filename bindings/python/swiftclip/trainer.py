@@ -16,7 +16,7 @@ from .model import Model
 from .options import chosen
 from .texts import Texts
 from .tokenizer import Tokenizer
-from .training_options import architecture, trainer_options
+from .training_options import architecture, trainer_defaults, trainer_options
 
 Path = Union[str, "os.PathLike[str]"]
 
@@ -90,14 +90,21 @@ class Trainer:
         self._tokenizer = None if vocabulary is None else Tokenizer(vocabulary, self.context_length)
 
     @classmethod
-    def resume(cls, path: Path, *, vocabulary: Optional[Path] = None) -> "Trainer":
+    def resume(
+        cls, path: Path, *, vocabulary: Optional[Path] = None, options: Optional[Mapping[str, Any]] = None
+    ) -> "Trainer":
         """Opens a checkpoint, to go on with the bits that training would have had without the stop.
+
+        options  keyword arguments of `Trainer`, from learning_rate to seed, that replace those of the checkpoint: all of
+                 them, so that those not named have their defaults. With other `threads` the bits stay the same; with
+                 other `steps` or `warmup` the rate goes on as if it had been so from the first step
 
         Raises FileError, InvalidDataError (damaged).
         """
         trainer = cls.__new__(cls)
         handle = ctypes.c_void_p()
-        check(library().swiftclip_trainer_resume(os.fsencode(os.fspath(path)), None, ctypes.byref(handle)))
+        given = None if options is None else ctypes.byref(trainer_options(**{**trainer_defaults(cls), **options}))
+        check(library().swiftclip_trainer_resume(os.fsencode(os.fspath(path)), given, ctypes.byref(handle)))
         trainer._own(handle, vocabulary)
         return trainer
 
@@ -137,9 +144,15 @@ class Trainer:
         images  float32 (N, 3, S, S), preprocessed
         texts   a list of N str (then the trainer needs a vocabulary; too long is cut), or int32 (N, context_length)
 
+        In the place of either, float32 (N, D) are its embeddings by a tower that is `frozen` as a whole, as `encode_images`
+        or `encode_texts` gave them once for all steps. The tower then has no work, and the bits are the same.
+
         Returns the loss before the update. Raises InvalidArgumentError; InvalidDataError if the loss or the gradient
         is not finite: then nothing was updated.
         """
+        known = (_embeddings(images), _embeddings(texts))
+        if known[0] is not None or known[1] is not None:
+            return self._step_with(known, images, texts)
         pixels, tokens = self._batch(images, texts)
         loss = ctypes.c_double()
         check(
@@ -148,6 +161,21 @@ class Trainer:
             )
         )
         return loss.value
+
+    def _step_with(
+        self, known: Tuple[Optional[np.ndarray], Optional[np.ndarray]], images: Any, texts: Union[Texts, np.ndarray]
+    ) -> float:
+        for name, embeddings, frozen in zip(("images", "texts"), known, self.frozen):
+            if embeddings is not None and not frozen:
+                raise bad_argument(f"The {name} are embeddings, but their tower learns. Freeze all of it, or give the {name}.")
+        if known[0] is not None and known[1] is not None:
+            raise bad_argument("Both images and texts are embeddings: there is nothing to encode.")
+        if known[0] is not None:
+            loss = self.backward(known[0], self.encode_texts(texts))
+        else:
+            loss = self.backward(self.encode_images(images), np.asarray(known[1]))
+        self.update()
+        return loss
 
     def evaluate(self, images: Any, texts: Union[Texts, np.ndarray]) -> float:
         """The loss of a batch as the exported model has it (BatchNorm by running statistics), without an update."""
@@ -244,19 +272,26 @@ class Trainer:
     def parameters(self) -> Dict[str, np.ndarray]:
         """Parameters and running statistics by their official names, float32 arrays over the trainer's own memory:
         they may be read and assigned to between calls. Valid while the trainer is open."""
-        return {name: values for name, values, _ in self._tensors()}
+        return {name: values for name, values, _, _ in self._tensors()}
 
     def parameter_gradients(self) -> Dict[str, np.ndarray]:
         """The same for gradients, of what has one."""
-        return {name: gradient for name, _, gradient in self._tensors() if gradient is not None}
+        return {name: gradient for name, _, gradient, _ in self._tensors() if gradient is not None}
 
-    def _tensors(self) -> Iterator[Tuple[str, np.ndarray, Optional[np.ndarray]]]:
+    @property
+    def frozen(self) -> Tuple[bool, bool]:
+        """Whether the image tower, and whether the text tower, is frozen as a whole."""
+        learning = [name for name, _, _, learns in self._tensors() if learns and name != "logit_scale"]
+        of_images = [name.startswith("visual.") for name in learning]
+        return not any(of_images), all(of_images)
+
+    def _tensors(self) -> Iterator[Tuple[str, np.ndarray, Optional[np.ndarray], bool]]:
         for index in range(library().swiftclip_trainer_tensor_count(self._handle.value)):
             tensor = Tensor()
             check(library().swiftclip_trainer_tensor(self._handle.value, index, ctypes.byref(tensor)))
             shape = tuple(tensor.shape[: tensor.rank])
             gradient = np.ctypeslib.as_array(tensor.gradient, shape) if tensor.gradient else None
-            yield tensor.name.decode(), np.ctypeslib.as_array(tensor.values, shape), gradient
+            yield tensor.name.decode(), np.ctypeslib.as_array(tensor.values, shape), gradient, bool(tensor.trained)
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, whole or not at all. Raises FileError."""
@@ -306,6 +341,13 @@ class Trainer:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _embeddings(side: Any) -> Optional[np.ndarray]:
+    """Embeddings in the place of pictures or texts; None for these themselves."""
+    if isinstance(side, np.ndarray) and side.ndim == 2 and side.dtype.kind == "f":
+        return np.ascontiguousarray(side, np.float32)
+    return None
 
 
 def _files(model: Union[Path, Model], vocabulary: Optional[Path]) -> Tuple[bytes, Optional[bytes], Optional[bytes]]:

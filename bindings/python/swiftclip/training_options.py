@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import math
 import os
-from typing import Any, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from ._declarations import Architecture, TrainerOptions
 from ._errors import bad_argument
@@ -65,6 +66,12 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     sizes.text_layers = size("text_cfg", "layers")
     sizes.exact_gelu = 0 if config.get("quick_gelu", True) else 1
     return sizes
+
+
+def trainer_defaults(trainer: Callable[..., Any]) -> Dict[str, Any]:
+    """The arguments of `trainer_options` with the defaults that they have in the signature of `Trainer`."""
+    defaults = {name: told.default for name, told in inspect.signature(trainer).parameters.items()}
+    return {name: defaults[name] for name in inspect.signature(trainer_options).parameters}
 
 
 def trainer_options(

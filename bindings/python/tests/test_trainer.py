@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -15,6 +16,7 @@ import pytest
 
 import swiftclip
 from conftest import POCKET
+from swiftclip.kept_embeddings import KeptEmbeddings
 
 IMAGE, CONTEXT, VOCABULARY = 32, 12, 600
 TEXT = dict(context_length=CONTEXT, vocab_size=VOCABULARY, width=64, heads=2, layers=2)
@@ -181,6 +183,88 @@ def test_a_frozen_tower_stays(name):
     after = state(trainer)
     changed = {key for key in before if not np.array_equal(before[key], after[key])}
     assert changed and not any(key.startswith("visual.") for key in changed)
+
+
+@BOTH
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_embeddings_of_a_frozen_tower_may_be_kept(name, pieces):
+    """Steps with them have the bits of steps with pictures, or texts, in any batches."""
+    pictures, tokens = batch(24)
+    for side, freeze in ((0, "visual"), (1, ("transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection"))):
+        plain, keeping = (swiftclip.Trainer(CONFIGS[name], freeze=freeze, accumulate=pieces) for _ in range(2))
+        assert plain.frozen == (side == 0, side == 1)
+        known = KeptEmbeddings((keeping.encode_images, keeping.encode_texts)[side])
+        known((pictures, tokens)[side][5:9])
+        for step in range(4):
+            order = np.random.RandomState(step).permutation(24)[:16]
+            pair = [pictures[order], tokens[order]]
+            loss = plain.step(*pair)
+            pair[side] = known(pair[side])
+            assert keeping.step(*pair) == loss
+        assert same(state(plain), state(keeping)) and plain.steps_done == keeping.steps_done == 4
+        assert len(known) <= 24
+
+
+def test_only_a_frozen_tower_may_be_left_out():
+    images, tokens = batch(8)
+    trainer = swiftclip.Trainer(CONFIGS["vit"], freeze=("visual.transformer", "visual.proj"))
+    assert trainer.frozen == (False, False)
+    before = state(trainer)
+    known = trainer.encode_images(images)
+    assert np.array_equal(known, trainer.encode(images, tokens)[0])
+    with pytest.raises(swiftclip.InvalidArgumentError, match="images are embeddings, but their tower learns"):
+        trainer.step(known, tokens)
+    with pytest.raises(swiftclip.InvalidArgumentError, match="texts are embeddings, but their tower learns"):
+        trainer.step(images, trainer.encode_texts(tokens))
+    assert same(before, state(trainer)) and trainer.steps_done == 0
+    locked = swiftclip.Trainer(CONFIGS["vit"], freeze="visual")
+    for wrong in (known[:3], known[:, :5]):
+        with pytest.raises(swiftclip.InvalidArgumentError, match="must both be"):
+            locked.step(wrong, tokens)
+    everything = ("visual", "transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection")
+    with pytest.raises(swiftclip.InvalidArgumentError, match="nothing to encode"):
+        swiftclip.Trainer(CONFIGS["vit"], freeze=everything).step(known, known)
+
+
+def test_a_frozen_tower_whose_embeddings_are_kept_costs_nothing():
+    """Against the cost of both towers: the image tower's is by far the larger one here."""
+    config = dict(CONFIGS["vit"], vision_cfg=dict(image_size=64, layers=4, width=128, patch_size=8))
+    trainer = swiftclip.Trainer(config, freeze="visual", threads=1)
+    images = np.random.RandomState(0).randn(32, 3, 64, 64).astype(np.float32)
+    tokens = batch(32)[1]
+    known = trainer.encode_images(images)
+    times: Dict[bool, list] = {False: [], True: []}
+    for _ in range(3):
+        for kept in times:
+            begun = time.process_time()
+            trainer.step(known if kept else images, tokens)
+            times[kept].append(time.process_time() - begun)
+    assert min(times[True]) < 0.5 * min(times[False])
+
+
+def test_resuming_with_other_options(tmp_path):
+    options: Dict[str, Any] = dict(learning_rate=1e-3, warmup=2, steps=8, clip_norm=0.5, betas=(0.8, 0.9), freeze="visual.conv1")
+    whole = swiftclip.Trainer(CONFIGS["vit"], threads=1, **options)
+    for step in range(2):
+        whole.step(*batch(12, step))
+    whole.save(tmp_path / "checkpoint.bin")
+
+    def resumed(**more: Any) -> swiftclip.Trainer:
+        return swiftclip.Trainer.resume(tmp_path / "checkpoint.bin", options=dict(options, **more))
+
+    others = [resumed(threads=2), resumed(threads=3)]
+    shorter = resumed(steps=4)
+    assert shorter.learning_rate == pytest.approx(1e-3) and shorter.steps_done == 2
+    for step in range(2, 4):
+        losses = {trainer.step(*batch(12, step)) for trainer in [whole, *others]}
+        assert len(losses) == 1
+        shorter.step(*batch(12, step))
+    assert all(same(state(whole), state(other)) for other in others)
+    assert shorter.learning_rate == 0 < whole.learning_rate
+    # What is not named is the default, not the checkpoint's.
+    assert swiftclip.Trainer.resume(tmp_path / "checkpoint.bin", options={}).learning_rate == 5e-4
+    with pytest.raises(TypeError, match="batch"):
+        resumed(batch=3)
 
 
 def test_what_is_exported_is_what_was_trained(tmp_path):

@@ -33,6 +33,7 @@ from .retrieval import Recall, Retrieval, recall, retrieval
 from .robustness import Robustness, Shift, robustness
 from .seed import SeedExample, seed_example
 from .sources import open_data, open_split
+from .tuning import Scores, Tuning, score
 from .zero_shot import ZeroShot, zero_shot
 from .zero_shot_vs_probe import Compared, Task, ZeroShotVsProbe, zero_shot_vs_probe
 
@@ -57,11 +58,13 @@ __all__ = [
     "Result",
     "Retrieval",
     "Robustness",
+    "Scores",
     "SeedExample",
     "Shift",
     "Shots",
     "Step",
     "Task",
+    "Tuning",
     "ZeroShot",
     "ZeroShotVsProbe",
     "accuracy",
@@ -81,6 +84,7 @@ __all__ = [
     "recall",
     "retrieval",
     "robustness",
+    "score",
     "seed_example",
     "shots_to_equal",
     "zero_shot",
