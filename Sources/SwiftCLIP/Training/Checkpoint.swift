@@ -13,6 +13,9 @@ import Kernels
 extension Trainer {
   private static let magic: UInt64 = 0x3152_5450_4c43_5753  // "SWCLPTR1"
 
+  /// More than anybody makes, and far from what an integer holds: the next step can always be counted.
+  private static let stepLimit = 0...1 << 53
+
   /// Writes a checkpoint, whole or not at all.
   public func save(_ path: String) throws(CLIPError) {
     var header = HeaderWriter()
@@ -67,7 +70,7 @@ extension Trainer {
     var options = try header.options()
     let stepsDone = try header.integer()
     let vocabulary = try header.byteArray()
-    guard stepsDone >= 0, header.isAtEnd else { throw HeaderReader.damaged(path) }
+    guard stepLimit.contains(stepsDone), header.isAtEnd else { throw HeaderReader.damaged(path) }
     try checkSize(file.size, 16 + length, architecture, path)
     change(&options)
 
@@ -246,7 +249,8 @@ private struct ReadFile: ~Copyable {
 
   init(_ path: String) throws(CLIPError) {
     self.path = path
-    descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    // O_NONBLOCK: opening a pipe must not wait for its writer.
+    descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw CLIPError(.io, "Cannot open \(path): \(unsafe String(cString: strerror(errno))). Check the name.")
     }
