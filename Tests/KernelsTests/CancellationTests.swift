@@ -49,7 +49,7 @@ struct CancellationTests {
     try product()
     cancellation.cancel()
     #expect(throws: KernelError.self) { try product() }
-    var other: Result<Void, any Error>?
+    var other: Result<Void, any Swift.Error>?
     let done = DispatchSemaphore(value: 0)
     Thread {
       other = Result { try product() }
