@@ -28,7 +28,7 @@ struct CancellationTests {
   func attached() throws {
     let compute = try Compute(threads: 2)
     let values: [Float] = [1, 2, 3, 4]
-    func product() throws {
+    @Sendable func product() throws {
       try values.withUnsafeBufferPointer { values in
         var result: [Float] = [0, 0]
         let source = WeightSource(
@@ -49,7 +49,7 @@ struct CancellationTests {
     try product()
     cancellation.cancel()
     #expect(throws: KernelError.self) { try product() }
-    var other: Result<Void, any Swift.Error>?
+    nonisolated(unsafe) var other: Result<Void, any Swift.Error>?
     let done = DispatchSemaphore(value: 0)
     Thread {
       other = Result { try product() }
