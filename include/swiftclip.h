@@ -287,8 +287,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_preprocess_options_init(
  *   pixels    out, (count, 3, image_size, image_size), planes red, green, blue
  *   capacity  floats at pixels, at least count * 3 * image_size^2
  * Uses the calling thread only, in the library's floating-point mode. A picture that
- * fails stops the call; the message names its index. Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED,
- * LIMIT_EXCEEDED, OUT_OF_MEMORY, BUFFER_TOO_SMALL. */
+ * fails stops the call; the message names its index. Errors: INVALID_ARGUMENT,
+ * IO_ERROR, INVALID_DATA, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY, BUFFER_TOO_SMALL. */
 SWIFTCLIP_API swiftclip_status swiftclip_preprocess(
     const swiftclip_preprocess_options *options,
     const swiftclip_picture *pictures, size_t count,
@@ -383,8 +383,8 @@ SWIFTCLIP_API swiftclip_status swiftclip_model_options_init(
  * Files are mapped while this call runs and not needed afterwards. A file that
  * another process cuts during the call raises SIGBUS, which ends the process, and one
  * that it changes gives any weights; with read_into_memory, neither: what was read is
- * looked at as a whole, and a file that became shorter is IO_ERROR. External data is read only from inside the folder of its
- * ONNX file. Takes time and memory in proportion to the weights. A matrix whose every
+ * looked at as a whole, and a file that became shorter is IO_ERROR. External data is
+ * read only from inside the folder of its ONNX file. Takes time and memory in proportion to the weights. A matrix whose every
  * number is exactly that of a float16, as in files made from the official weights, is
  * held as float16 and computed with as float32: half the memory, the same bits.
  * Errors: INVALID_ARGUMENT, IO_ERROR, INVALID_DATA, UNSUPPORTED, LIMIT_EXCEEDED,

@@ -281,7 +281,7 @@ private final class Run {
         batch,
         Background(compute, count: batch.positions.count) { index in
           // Workers have no cancellation: the calling thread, while it waits, ends the batch for all.
-          if Attachments.own?.reason != nil { batch.abandon() }
+          if Attachments.isStopped { batch.abandon() }
           batch.make(index)
         }
       ))

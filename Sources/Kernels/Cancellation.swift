@@ -61,6 +61,9 @@ public final class Attachments: Sendable {
   /// Why the calls of the thread are to stop; nil while they may go on.
   public var reason: Cancellation.Reason? { cancellation.reason ?? next?.reason }
 
+  /// Whether the calling thread is to stop.
+  public static var isStopped: Bool { own?.reason != nil }
+
   /// The calling thread's; nil where it has none.
   public static var own: Attachments? {
     guard let key, let held = pthread_getspecific(key) else { return nil }

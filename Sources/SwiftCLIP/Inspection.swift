@@ -10,7 +10,7 @@ public struct Inspection: Sendable {
 
     init(_ path: String) throws(CLIPError) {
       self.path = path
-      model = try Towers.importing(path, ModelFiles(isStopped: { Attachments.own?.reason != nil }))
+      model = try Towers.importing(path, ModelFiles(isStopped: { Attachments.isStopped }))
     }
   }
 

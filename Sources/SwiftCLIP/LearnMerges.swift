@@ -26,7 +26,7 @@ public func learnMerges(
     if index % 1024 == 0, progress(index, total) { throw cancelled(index, total) }
   }
   let done = unsafe captions.count
-  let proceed = { Attachments.own?.reason == nil && !progress(done + $0, total) }
+  let proceed = { !Attachments.isStopped && !progress(done + $0, total) }
   guard let learned = learner.merges(size: size, proceed: proceed) else {
     try checkStop()
     throw CLIPError(.cancelled, "Cancelled by the callback. \(path) is as it was.")

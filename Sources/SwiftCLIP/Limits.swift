@@ -50,6 +50,6 @@ extension CLIP.Options {
     ModelFiles(
       readsIntoMemory: readsIntoMemory,
       limit: limits.modelBytes == 0 ? nil : Int(clamping: limits.modelBytes),
-      isStopped: { Attachments.own?.reason != nil })
+      isStopped: { Attachments.isStopped })
   }
 }

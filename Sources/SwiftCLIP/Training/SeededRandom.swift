@@ -27,13 +27,13 @@ struct SeededRandom {
 
 extension ParameterStore {
   func fillNormal(_ parameter: Parameter, deviation: Double, _ random: inout SeededRandom) {
-    guard Attachments.own?.reason == nil else { return }
+    guard !Attachments.isStopped else { return }
     let target = unsafe value(parameter)
     for index in 0..<parameter.count { unsafe target[index] = Float(random.normal() * deviation) }
   }
 
   func fillUniform(_ parameter: Parameter, bound: Double, _ random: inout SeededRandom) {
-    guard Attachments.own?.reason == nil else { return }
+    guard !Attachments.isStopped else { return }
     let target = unsafe value(parameter)
     for index in 0..<parameter.count { unsafe target[index] = Float((2 * random.uniform() - 1) * bound) }
   }

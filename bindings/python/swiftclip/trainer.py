@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from functools import cached_property
 from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -278,7 +279,7 @@ class Trainer:
         """The same for gradients, of what has one."""
         return {name: gradient for name, _, gradient, _ in self._tensors() if gradient is not None}
 
-    @property
+    @cached_property
     def frozen(self) -> Tuple[bool, bool]:
         """Whether the image tower, and whether the text tower, is frozen as a whole."""
         learning = [name for name, _, _, learns in self._tensors() if learns and name != "logit_scale"]

@@ -43,14 +43,12 @@ def add_to(commands: Any) -> None:
 
     probe = _added(experiments, "linear-probe", _linear_probe, "logistic regression on features (Figure 10)")
     probe.add_argument("--c", type=float, metavar="C", help="strength of regularisation; without it, the best one")
-    few = _added(experiments, "few-shot", _few_shot, "probes on few pictures per class (Figures 6 and 7)")
-    few.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), metavar="N")
-    few.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
+    few = _with_shots(experiments, "few-shot", _few_shot, "probes on few pictures per class (Figures 6 and 7)")
     few.add_argument("--c", type=float, metavar="C", help="strength of regularisation; without it, the best one")
     few.add_argument("--no-full", action="store_true", help="no probe on all training pictures")
-    learned = _added(experiments, "learned-prompts", _learned_prompts, "CoOp and CoCoOp against hand-written prompts")
-    learned.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), metavar="N")
-    learned.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
+    learned = _with_shots(
+        experiments, "learned-prompts", _learned_prompts, "CoOp and CoCoOp against hand-written prompts"
+    )
     learned.add_argument("--context", type=int, metavar="N", help="context vectors; without it, the template's words")
     learned.add_argument("--epochs", type=int, metavar="N", help="passes over the shots; without it, the papers'")
     _added(experiments, "zero-shot-vs-probe", _versus, "both on several data sets (Figure 8)")
@@ -86,6 +84,13 @@ def _added(experiments: Any, name: str, function: Callable[..., Any], told: str,
     command.add_argument("--no-cache", action="store_true", help="keep no features")
     add_model_arguments(command)
     command.set_defaults(run=lambda arguments: run(arguments, command, function))
+    return command
+
+
+def _with_shots(experiments: Any, name: str, function: Callable[..., Any], told: str) -> Any:
+    command = _added(experiments, name, function, told)
+    command.add_argument("--shots", type=int, nargs="+", default=list(SHOTS), metavar="N")
+    command.add_argument("--seeds", type=int, default=3, metavar="N", help="draws for each number of shots. 3")
     return command
 
 

@@ -83,8 +83,8 @@ class Encoder:
             if self._truncate:
                 total = np.zeros((len(classes), self.model.embed_dim), np.float32)
                 for template in templates:
-                    total += _unit(self.texts([template.replace("{}", name) for name in classes], truncate=True))
-                return {"weights": _unit(total)}
+                    total += unit(self.texts([template.replace("{}", name) for name in classes], truncate=True))
+                return {"weights": unit(total)}
             with self.model.classifier(list(classes), list(templates), progress=told) as made:
                 return {"weights": made.weights}
 
@@ -167,8 +167,9 @@ def write_arrays(path: Path, arrays: Dict[str, np.ndarray]) -> None:
         raise
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Vectors along the last axis made as long as 1; those of zeros stay."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, np.float32(1)))
 
 

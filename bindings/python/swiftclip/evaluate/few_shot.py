@@ -119,14 +119,10 @@ def few_shot(
         each = []
         for seed in range(seeds):
             fitting, choosing = draw_shots(held, number, seed)
-            strength = c
-            if strength is None:
-                strength = swept(fitting, choosing, len(train.classes))[0] if len(choosing.labels) else 1.0
-            fitted = fit(fitting, len(train.classes), strength)
-            each.append(accuracy(fitted.scores(tested.features), tested.labels).top1)
+            scores = probe_scores(fitting, choosing, tested, len(train.classes), c)
+            each.append(accuracy(scores, tested.labels).top1)
             encoder.tell(f"few-shot probes on {test.name}", len(few) * seeds + seed + 1, len(tried) * seeds)
-        spread = float(np.std(each, ddof=1)) if seeds > 1 else float("nan")
-        few.append(Shots(number, float(np.mean(each)), spread, tuple(each)))
+        few.append(Shots(number, *mean_and_deviation(each), tuple(each)))
     whole: Optional[Shots] = None
     if full:
         best = linear_probe(encoder, train, test, c=c).accuracy.top1
@@ -148,6 +144,18 @@ def draw_shots(data: Encoded, shots: int, seed: int) -> Tuple[Encoded, Encoded]:
         Encoded(data.features[fitting], data.labels[fitting]),
         Encoded(data.features[choosing], data.labels[choosing]),
     )
+
+
+def probe_scores(fitting: Encoded, choosing: Encoded, tested: Encoded, classes: int, c: Optional[float]) -> np.ndarray:
+    """Scores (N, classes) of test pictures by a probe; without `c` it is chosen on other pictures, if there are any."""
+    if c is None:
+        c = swept(fitting, choosing, classes)[0] if len(choosing.labels) else 1.0
+    return fit(fitting, classes, c).scores(tested.features)
+
+
+def mean_and_deviation(each: Sequence[float]) -> Tuple[float, float]:
+    """Over seeds; one alone has a deviation of NaN."""
+    return float(np.mean(each)), float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
 
 
 def shots_to_equal(points: Sequence[Tuple[float, float]], target: float) -> Optional[float]:

@@ -15,7 +15,7 @@ import numpy as np
 from .._errors import bad_argument
 from ..model import Model
 from ..trainer import Trainer
-from .encoder import Encoded
+from .encoder import Encoded, unit
 
 _FROZEN = ("visual", "transformer", "ln_final", "text_projection", "positional_embedding", "logit_scale")
 """All but token_embedding, of which the rows that stand for context are what learns."""
@@ -264,11 +264,6 @@ class LearnedContext:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), np.float32(1e-30)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

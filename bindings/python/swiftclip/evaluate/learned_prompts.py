@@ -11,9 +11,8 @@ from .._errors import bad_argument
 from ..model import Model
 from .data import DataSet
 from .encoder import Encoded, Encoder, as_encoder
-from .few_shot import SHOTS, draw_shots
+from .few_shot import SHOTS, draw_shots, mean_and_deviation, probe_scores
 from .learned_context import LearnedContext
-from .linear_probe import fit, swept
 from .metrics import accuracy
 from .prompts import ONE, checked_templates
 from .result import Result, percent, table
@@ -130,22 +129,16 @@ def learned_prompts(
             for seed in range(seeds):
                 fitting, choosing = draw_shots(held, number, seed)
                 if method == "linear probe":
-                    tops = _probe(fitting, choosing, len(train.classes), tested)
+                    found_scores = probe_scores(fitting, choosing, tested, len(train.classes), None)
                 else:
                     passes = epochs or epochs_of(method, number)
-                    tops = _learn(encoder, train, fitting, tested, method, checked[0], context, passes, seed)
-                each.append(accuracy(tops, tested.labels).top1)
+                    found_scores = _learn(encoder, train, fitting, tested, method, checked[0], context, passes, seed)
+                each.append(accuracy(found_scores, tested.labels).top1)
                 done = (len(found) * seeds) + seed + 1
                 encoder.tell(f"learned prompts on {test.name}", done, len(tried) * len(methods) * seeds)
-            spread = float(np.std(each, ddof=1)) if seeds > 1 else float("nan")
-            found.append(Learned(method, number, float(np.mean(each)), spread, tuple(each)))
+            found.append(Learned(method, number, *mean_and_deviation(each), tuple(each)))
     hand = accuracy(scores, labels).top1
     return LearnedPrompts(encoder.name, test.name, hand, checked[0], context, tuple(found))
-
-
-def _probe(fitting: Encoded, choosing: Encoded, classes: int, tested: Encoded) -> np.ndarray:
-    strength = swept(fitting, choosing, classes)[0] if len(choosing.labels) else 1.0
-    return fit(fitting, classes, strength).scores(tested.features)
 
 
 def _learn(
